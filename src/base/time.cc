@@ -1,0 +1,15 @@
+#include "base/time.h"
+
+namespace fairlead {
+
+Instant MonotonicClock::now() {
+  auto since_start = std::chrono::steady_clock::now().time_since_epoch();
+  return Instant(std::chrono::duration_cast<milliseconds>(since_start));
+}
+
+milliseconds wall_clock_now() {
+  auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<milliseconds>(since_epoch);
+}
+
+}  // namespace fairlead

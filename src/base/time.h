@@ -1,0 +1,26 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+namespace fairlead {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// A point of the monotonic clock, in milliseconds since an arbitrary start. Pure code gets it as
+// a parameter; only the engine (and a test) reads a clock.
+struct MonotonicClock {
+  using duration = milliseconds;
+  using rep = duration::rep;
+  using period = duration::period;
+  using time_point = std::chrono::time_point<MonotonicClock, milliseconds>;
+  static constexpr bool is_steady = true;
+  static time_point now();
+};
+using Instant = MonotonicClock::time_point;
+
+// Milliseconds since 1970-01-01 UTC: what is shown, logged and sent; never used for time-outs.
+[[nodiscard]] milliseconds wall_clock_now();
+
+}  // namespace fairlead

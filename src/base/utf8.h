@@ -1,0 +1,14 @@
+#pragma once
+
+#include "base/bytes.h"
+
+namespace fairlead {
+
+// Well-formed UTF-8 (RFC 3629): no overlong form, no surrogate, nothing above U+10FFFF.
+// Cost: eight bytes at a time over ASCII.
+[[nodiscard]] bool is_utf8(Bytes bytes);
+
+// MQTT 5.0 section 1.5.4: well-formed and without U+0000.
+[[nodiscard]] bool is_mqtt_text(Bytes bytes);
+
+}  // namespace fairlead
