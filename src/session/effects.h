@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/time.h"
+#include "proto/mqtt/message.h"
+#include "proto/mqtt/packet.h"
+#include "proto/mqtt/writer.h"
+
+namespace fairlead {
+
+class Session;
+
+// What a session holds of a filter: the router's entry is made from it.
+struct SubscriptionGrant {
+  std::string_view filter;  // whole, `$share/group/` included; valid during the call
+  mqtt::SubscriptionOptions options;  // QoS: the granted one
+  uint32_t identifier = 0;            // subscription identifier; 0: none
+  enum class Existed : uint8_t { kNo, kYes } existed = Existed::kNo;  // for Retain Handling
+};
+
+// Why an event is worth a line in the device's journal.
+enum class JournalKind : uint8_t {
+  kPublishForbidden,   // acknowledged, dropped
+  kPublishOverRate,    // acknowledged where QoS 1, dropped
+  kSubscribeRefused,
+  kQueueOverflow,      // the oldest message was dropped
+  kDeliveryTooLarge,   // over the client's Maximum Packet Size, dropped
+};
+
+// Whether the connection takes more now, or has so much unsent that messages had better wait in
+// the session, where they are counted and where the oldest of QoS 0 can be dropped.
+enum class Outlet : uint8_t { kReady, kCongested };
+
+enum class CloseStyle : uint8_t {
+  kWithDisconnect,  // MQTT 5.0: send DISCONNECT with the reason first; 3.x: just close
+  kSilently,        // the client has said DISCONNECT itself
+};
+
+// What a session asks its surroundings to do: the shard carries it out, a test records it. Called
+// in order, on the shard's thread, from within a call of the session; none of these calls back
+// into a session before the session's call has returned, close() included.
+class Effects {
+ public:
+  virtual ~Effects() = default;
+
+  // To the session's client, which is connected. In the order of the calls, after all before.
+  virtual void send(Session& session, const mqtt::ConnackPacket& packet) = 0;
+  virtual void send(Session& session, const mqtt::AckPacket& packet) = 0;
+  virtual void send(Session& session, const mqtt::UnsubackPacket& packet) = 0;
+  virtual void send(Session& session, const mqtt::PingrespPacket& packet) = 0;
+  virtual void send(Session& session, const mqtt::Message& message,
+                    const mqtt::PublishForm& form) = 0;
+  [[nodiscard]] virtual Outlet outlet(const Session& session) const = 0;
+
+  // Routes a message of this session (its client's PUBLISH, or its will): retained store, local
+  // subscribers, other shards.
+  virtual void publish(Session& session, mqtt::MessageRef message) = 0;
+
+  // The answer to one SUBSCRIBE: the router takes the grants (one for each reason that is not an
+  // error), and the SUBACK leaves when every shard knows of them; then the retained messages that
+  // each grant asks for (Retain Handling) come through Session::deliver with retained set.
+  virtual void subscribe(Session& session, std::span<const SubscriptionGrant> grants,
+                         const mqtt::SubackPacket& suback) = 0;
+  // The router forgets the filter.
+  virtual void unsubscribe(Session& session, std::string_view filter) = 0;
+
+  // Ends the connection after what was sent. The session hears on_detached() afterwards, with the
+  // DetachCause that it gave here.
+  virtual void close(Session& session, CloseStyle style, ReasonCode reason,
+                     std::string_view sentence) = 0;
+
+  virtual void journal(Session& session, JournalKind kind, std::string_view topic) = 0;
+};
+
+}  // namespace fairlead
