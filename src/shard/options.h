@@ -1,0 +1,75 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "net/tcp.h"
+#include "net/tls_context.h"
+#include "session/session.h"
+
+// What the engine is told at start: plain data, filled from the table of configuration keys.
+
+namespace fairlead {
+
+// Which protocols a listener takes; what is not allowed is refused after the first bytes.
+struct ListenerProtocols {
+  bool mqtt = true;
+  bool mqtts = true;
+  bool ws = true;
+  bool wss = true;
+  [[nodiscard]] bool any_tls() const { return mqtts || wss; }
+};
+
+// Whether connections begin with a PROXY protocol header (DESIGN section 2).
+enum class ProxyHeader : uint8_t { kNone, kRequired };
+
+struct ListenerOptions {
+  SocketAddress address;  // port 0: the kernel chooses
+  ListenerProtocols protocols;
+  ProxyHeader proxy_header = ProxyHeader::kNone;
+  // With kRequired: addresses of proxies that are believed; others are closed. Empty: none.
+  std::vector<std::string> trusted_proxies;
+};
+
+// Before CONNECT is accepted a connection is a suspect (DESIGN section 2 and 11).
+struct SuspectLimits {
+  std::chrono::milliseconds detect_max{5'000};
+  std::chrono::milliseconds tls_handshake_max{10'000};
+  std::chrono::milliseconds http_head_max{5'000};
+  std::chrono::milliseconds connect_max{5'000};
+  uint32_t bytes_max = 16u << 10;            // buffered before CONNECT is accepted
+  uint32_t http_head_bytes_max = 16u << 10;
+};
+
+struct ConnectionLimits {
+  uint32_t count_max = 1'000'000;              // connections of the process
+  uint32_t packet_bytes_max = 256u << 10;      // one MQTT packet; a profile may say less
+  uint32_t output_bytes_max = 1u << 20;        // unsent bytes of one connection
+  uint32_t congested_bytes = 256u << 10;       // from here on messages wait in the session
+  std::chrono::milliseconds stalled_max{30'000};  // no progress of unsent output: closed
+  std::chrono::milliseconds linger_max{2'000};    // for the last bytes of a closing connection
+  std::chrono::seconds keep_alive_default_max{64'800};
+};
+
+struct RetainedLimits {
+  uint32_t count_max = 1'000'000;
+  uint64_t bytes_max = uint64_t{1} << 30;
+};
+
+struct ServerOptions {
+  std::vector<ListenerOptions> listeners;
+  std::shared_ptr<const TlsContext> tls;  // null: no TLS on any listener
+  unsigned shard_count = 1;
+  SuspectLimits suspect;
+  ConnectionLimits connection;
+  SessionLimits session;
+  RetainedLimits retained;
+  std::chrono::milliseconds stop_max{5'000};  // graceful stop: for last bytes and wills
+  std::chrono::seconds sys_interval{10};      // of the $SYS topics; 0: none
+};
+
+}  // namespace fairlead
