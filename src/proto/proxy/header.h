@@ -1,0 +1,53 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "base/bytes.h"
+#include "base/result.h"
+
+// The header that a load balancer puts before the first byte of a connection: the PROXY protocol,
+// version 1 (a line of text) and version 2 (binary), as haproxy's doc/proxy-protocol.txt defines
+// it. Only to be asked for on listeners that expect it, from addresses that are trusted.
+
+namespace fairlead {
+
+struct ProxyEndpoint {
+  enum class Family : uint8_t { kNone, kIpv4, kIpv6 };
+
+  std::array<uint8_t, 16> address{};  // network order; the first 4 for IPv4
+  Family family = Family::kNone;
+  uint16_t port = 0;
+
+  // "192.0.2.1:443", "[2001:db8::1]:443", or "unknown".
+  [[nodiscard]] std::string text() const;
+  friend bool operator==(const ProxyEndpoint&, const ProxyEndpoint&) = default;
+};
+
+struct ProxyHeader {
+  enum class Kind : uint8_t {
+    kProxied,  // source and destination are those of the client's connection
+    kLocal,    // the balancer itself is talking (a health check): use the socket's addresses
+    kUnknown,  // the balancer does not say, or the addresses are of no family of ours
+  };
+
+  Kind kind = Kind::kUnknown;
+  ProxyEndpoint source;
+  ProxyEndpoint destination;
+  std::size_t size = 0;  // bytes of the header, to be consumed
+};
+
+struct ProxyNeedsMore {};
+
+using ProxyParse = std::variant<ProxyNeedsMore, ProxyHeader, Reject>;
+
+inline constexpr std::size_t kProxyV1SizeMax = 107;
+inline constexpr std::size_t kProxyV2SizeMax = 536 + 4096;  // addresses, and up to 4 KiB of TLVs
+
+// `in` is everything received so far. Any split gives the same answer; a header that cannot become
+// valid is refused as soon as that is known. TLVs are walked, lengths and checksum verified.
+[[nodiscard]] ProxyParse parse_proxy_header(Bytes in);
+
+}  // namespace fairlead
