@@ -25,9 +25,9 @@ class Message final : public RefCounted<Message> {
   struct Parts {
     std::string_view topic;
     Bytes payload;
-    Qos qos = Qos::kAtMostOnce;          // the publisher's
-    Retain retain = Retain::kNo;         // as published
-    Instant expires_at = kNever;         // message expiry, from when it was received
+    Qos qos = Qos::kAtMostOnce;   // the publisher's
+    Retain retain = Retain::kNo;  // as published
+    Instant expires_at = kNever;  // message expiry, from when it was received
     SenderId sender = 0;
     const PublishProperties* properties = nullptr;  // what is passed through is copied
   };

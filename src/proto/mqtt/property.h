@@ -43,6 +43,9 @@ enum class PropertyId : uint8_t {
   kSharedSubscriptionAvailable = 0x2A,
 };
 
+// The specification's name of the property, for sentences: "Topic Alias". NUL-terminated.
+[[nodiscard]] std::string_view property_name(PropertyId id);
+
 // A checked block of encoded properties (without its length); walks some kinds of it in order.
 // A default one is empty. Owns nothing.
 class PropertyBlock {
@@ -85,6 +88,7 @@ class SubscriptionIdentifiers {
   // Calls visit(uint32_t identifier) for each.
   template <class Visit>
   void for_each(Visit&& visit) const;
+  [[nodiscard]] const PropertyBlock& block() const { return block_; }
 
  private:
   PropertyBlock block_;
@@ -167,6 +171,11 @@ struct AuthProperties {
   std::optional<std::string_view> reason_string;
   UserProperties user_properties;
 };
+
+// Append to a block what UserProperties and SubscriptionIdentifiers walk, for those who write a
+// packet. Neither text is over 65,535 bytes; the identifier is 1 to 268,435,455.
+void append_user_property(ByteBuffer& block, std::string_view name, std::string_view value);
+void append_subscription_identifier(ByteBuffer& block, uint32_t identifier);
 
 }  // namespace fairlead::mqtt
 

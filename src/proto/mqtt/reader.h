@@ -17,9 +17,9 @@ namespace fairlead::mqtt {
 
 struct FixedHeader {
   PacketType type{};
-  uint8_t flags = 0;               // low nibble, checked against the type
-  uint8_t header_size = 0;         // 2 to 5
-  uint32_t remaining_length = 0;   // bytes after the header
+  uint8_t flags = 0;              // low nibble, checked against the type
+  uint8_t header_size = 0;        // 2 to 5
+  uint32_t remaining_length = 0;  // bytes after the header
   [[nodiscard]] std::size_t packet_size() const { return header_size + remaining_length; }
 };
 

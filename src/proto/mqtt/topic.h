@@ -25,7 +25,7 @@ struct TopicLimits {
 
 // `$share/{group}/{filter}`, or a plain filter with an empty group.
 struct FilterParts {
-  std::string_view group;   // empty: not shared
+  std::string_view group;  // empty: not shared
   std::string_view filter;
 };
 // Checks the whole of it, group and filter (a group without wildcards and slashes, not empty).

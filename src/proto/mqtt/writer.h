@@ -41,11 +41,11 @@ struct PublishForm {
   Qos qos = Qos::kAtMostOnce;
   Dup dup = Dup::kNo;
   Retain retain = Retain::kNo;
-  PacketId packet_id{};                               // QoS 1 and 2
-  std::optional<uint32_t> message_expiry_seconds;     // what is left of it; 5.0 only
-  std::optional<uint16_t> topic_alias;                // 5.0 only
+  PacketId packet_id{};                            // QoS 1 and 2
+  std::optional<uint32_t> message_expiry_seconds;  // what is left of it; 5.0 only
+  std::optional<uint16_t> topic_alias;             // 5.0 only
   enum class Topic : uint8_t { kWritten, kByAlias } topic = Topic::kWritten;
-  std::span<const uint32_t> subscription_identifiers; // 5.0 only
+  std::span<const uint32_t> subscription_identifiers;  // 5.0 only
 };
 
 // The size of the whole packet: what a WebSocket header in front of it must say.
