@@ -77,6 +77,11 @@ class ListeningSocket {
   // Port 0: the kernel chooses, see local(). The sentence of an error says what to do; a port
   // that is taken names the process that has it, where /proc tells.
   static Result<ListeningSocket> open(const SocketAddress& address, const ListenOptions& options);
+  // One for each of `count` shards on the same port (SO_REUSEPORT; options.sharing is ignored). The
+  // kernel would let a second server join the port unnoticed: that is an error here, as in open().
+  static Result<std::vector<ListeningSocket>> open_for_shards(const SocketAddress& address,
+                                                              const ListenOptions& options,
+                                                              std::size_t count);
 
   [[nodiscard]] int fd() const { return fd_.get(); }
   [[nodiscard]] const SocketAddress& local() const { return local_; }
@@ -105,7 +110,7 @@ struct IoResult {
 [[nodiscard]] IoResult tcp_receive(int fd, MutableBytes into);
 // May send less than all of it; never raises SIGPIPE.
 [[nodiscard]] IoResult tcp_send(int fd, Bytes bytes);
-// Gathers at most the first 64 pieces. The first call with no bytes in it reports kWouldBlock.
+// Gathers at most the first 64 pieces. A send of nothing reports kWouldBlock.
 [[nodiscard]] IoResult tcp_send(int fd, std::span<const Bytes> pieces);
 // Ends the sending half; the peer's remaining bytes can still be read.
 void tcp_finish_sending(int fd);
