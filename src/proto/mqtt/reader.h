@@ -25,8 +25,10 @@ struct FixedHeader {
 
 // The header at the front of `bytes`; nullopt when it is not complete yet. Refuses reserved types
 // and flags, and lengths of five bytes, or over packet_size_max, as soon as that can be seen.
-[[nodiscard]] Result<std::optional<FixedHeader>> read_fixed_header(Bytes bytes,
-                                                                   std::size_t packet_size_max);
+// `version` is what CONNECT agreed on, if it is known: 3.1 has no reserved flags (its SUBSCRIBE may
+// be a duplicate), and AUTH is refused by read_auth.
+[[nodiscard]] Result<std::optional<FixedHeader>> read_fixed_header(
+    Bytes bytes, std::size_t packet_size_max, ProtocolVersion version = ProtocolVersion::k5);
 
 // `body` holds exactly remaining_length bytes.
 [[nodiscard]] Result<ConnectPacket> read_connect(Bytes body);
