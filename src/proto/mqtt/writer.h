@@ -12,7 +12,8 @@
 namespace fairlead::mqtt {
 
 // The size beyond which the peer accepts no packet (Maximum Packet Size). A writer that takes it
-// leaves out reason string and user properties rather than exceed it (MQTT 5.0 section 3.1.2.11.4).
+// leaves out user properties, then the reason string, rather than exceed it, and writes nothing
+// when that is not enough (MQTT 5.0 section 3.1.2.11.4). Texts are at most 65,535 bytes long.
 inline constexpr uint32_t kNoPacketSizeLimit = 0xffffffff;
 
 void write(ByteBuffer& out, const ConnectPacket& packet);
