@@ -24,9 +24,9 @@ enum class RootOrigin : uint8_t { kCreated, kKept };
 struct CertificateFiles {
   std::string ca_certificate;   // ca.crt
   std::string ca_key;           // ca.key, mode 0600
-  std::string rsa_certificate;  // server-rsa.crt: leaf, then root
+  std::string rsa_certificate;  // server-rsa.crt
   std::string rsa_key;          // server-rsa.key, mode 0600
-  std::string ec_certificate;   // server-ec.crt: leaf, then root
+  std::string ec_certificate;   // server-ec.crt
   std::string ec_key;           // server-ec.key, mode 0600
   RootOrigin root = RootOrigin::kCreated;
 };
@@ -35,8 +35,10 @@ struct CertificateFiles {
 [[nodiscard]] CertificateFiles certificate_files(const std::string& directory);
 
 // Creates the root (RSA-2048, SHA-256, 20 years) unless the directory has one, and issues the two
-// server certificates (RSA-2048 and ECDSA P-256, 825 days, signed by the root with SHA-256). Each
-// file is written whole or not at all. Half a root, or one whose key does not fit, is an error.
+// server certificates (RSA-2048 and ECDSA P-256, 825 days, signed by the root with SHA-256; the
+// root itself is not repeated in them). Keys that are there are kept, so that renewing is one
+// rename for each certificate; each file is written whole or not at all. A root certificate
+// without its key, or with another one, is an error.
 Result<CertificateFiles> create_certificates(const CertificateRequest& request);
 
 struct CertificateDescription {

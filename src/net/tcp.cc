@@ -146,6 +146,15 @@ Result<SocketAddress> SocketAddress::parse(std::string_view ip, uint16_t port) {
   return address;
 }
 
+std::optional<SocketAddress> SocketAddress::from_ip(Bytes ip, uint16_t port) {
+  SocketAddress address;
+  if (ip.size() != 4 && ip.size() != 16) return std::nullopt;
+  address.family_ = ip.size() == 4 ? Family::kIpv4 : Family::kIpv6;
+  address.port_ = port;
+  std::copy(ip.begin(), ip.end(), address.ip_.begin());
+  return address;
+}
+
 SocketAddress SocketAddress::from_system(const sockaddr_storage& system) {
   SocketAddress address;
   if (system.ss_family == AF_INET6) {

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,6 +25,8 @@ class SocketAddress {
   SocketAddress() = default;
   // `ip` is an address, not a name: "127.0.0.1", "::", "fe80::1%eth0", brackets allowed.
   static Result<SocketAddress> parse(std::string_view ip, uint16_t port);
+  // From 4 or 16 bytes in network order; nullopt for any other count.
+  static std::optional<SocketAddress> from_ip(Bytes ip, uint16_t port = 0);
   static SocketAddress from_system(const sockaddr_storage& address);
 
   [[nodiscard]] Family family() const { return family_; }

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -75,7 +77,7 @@ class TlsContext {
  public:
   static Result<std::shared_ptr<const TlsContext>> server(const TlsServerOptions& options);
   static Result<std::shared_ptr<const TlsContext>> client(const TlsClientOptions& options);
-  ~TlsContext();
+  ~TlsContext() = default;
   TlsContext(const TlsContext&) = delete;
   TlsContext& operator=(const TlsContext&) = delete;
 
@@ -86,15 +88,18 @@ class TlsContext {
   friend class TlsStream;
   friend struct TlsContextBuilder;
   friend struct TlsTicketCallback;
-  struct ServerSet;
-  TlsContext();
+  struct FreeContext {
+    void operator()(ssl_ctx_st* context) const;
+  };
+  using OwnedContext = std::unique_ptr<ssl_ctx_st, FreeContext>;
+  TlsContext() = default;
 
   // The context to use for a name: exact match, then wildcard, then the default.
   [[nodiscard]] ssl_ctx_st* select(std::string_view server_name) const;
 
-  std::vector<ServerSet> sets_;  // a client has one, without names
+  std::vector<OwnedContext> contexts_;  // one for each certificate set; a client has one
+  std::map<std::string, std::size_t, std::less<>> names_;  // lower case → index in contexts_
   std::shared_ptr<const TlsTicketKeys> ticket_keys_;
-  TlsTrust trust_ = TlsTrust::kVerify;
 };
 
 }  // namespace fairlead
