@@ -12,7 +12,7 @@
 namespace fairlead {
 
 // A vector whose elements are also found by a key, given by KeyOf(element) -> uint64_t; keys occur
-// once. Short ones are scanned; a hash index of positions, four to sixteen bytes an element, exists
+// once. Short ones are scanned; a hash index of positions, eight to 24 bytes an element, exists
 // only beyond kScanMax. Keys are numbers that we assigned, not a peer's choice. One thread.
 // Cost: find, push_back, erase, swap are O(1); erase moves the last element into the gap.
 template <class T, class KeyOf>

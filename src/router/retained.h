@@ -74,7 +74,6 @@ class RetainedStore {
   [[nodiscard]] Node* find(std::string_view topic) const;
   Node* make_path(std::string_view topic);
   Node* make_child(Node& parent, std::string_view level);
-  void account(const mqtt::Message& message);
   void drop_message(Node& node);
   // Removes the node and its parents as far as they are idle.
   void prune(Node* node);

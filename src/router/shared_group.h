@@ -85,7 +85,6 @@ class SharedGroups {
   };
 
   [[nodiscard]] const Group* find(GroupRef ref) const;
-  [[nodiscard]] Group* find(std::string_view group, std::string_view filter);
   uint32_t open(std::string key, std::string_view filter);
   static void move_to(Group& group, uint32_t position, Presence presence);
 
