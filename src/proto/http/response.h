@@ -22,8 +22,8 @@ enum class ResponseBody : uint8_t { kSent, kLeftOut /* to HEAD: the length witho
 struct HttpResponse {
   uint16_t status = 200;
   std::string_view content_type = "text/plain; charset=utf-8";
-  std::string_view body;
-  std::span<const HeaderField> headers;  // further ones; our own data, never a peer's
+  std::string_view body = {};
+  std::span<const HeaderField> headers = {};  // further ones; our own data, never a peer's
 };
 
 // Appends status line, headers with Content-Length and `Connection: close`, and the body: one

@@ -34,7 +34,7 @@ struct UpgradeAccepted {
 struct UpgradeRefusal {
   uint16_t status = 400;
   std::string_view sentence;
-  std::span<const HeaderLine> headers;  // Upgrade, Sec-WebSocket-Version or Allow
+  std::span<const HeaderLine> headers = {};  // Upgrade, Sec-WebSocket-Version or Allow
 };
 
 using UpgradeVerdict = std::variant<UpgradeAccepted, UpgradeRefusal>;
@@ -99,11 +99,11 @@ void write_upgrade_response(ByteBuffer& out, const UpgradeAccepted& accepted);
 [[nodiscard]] std::string accept_key_of(std::string_view key);
 
 struct UpgradeOffer {
-  std::string_view host;                  // with the port unless it is the scheme's own
-  std::string_view path = "/";            // with the query
-  std::string_view key;                   // of upgrade_key
-  std::string_view subprotocol = "mqtt";  // empty: offers none
-  std::span<const HeaderLine> headers;    // further ones
+  std::string_view host = {};                // with the port unless it is the scheme's own
+  std::string_view path = "/";               // with the query
+  std::string_view key = {};                 // of upgrade_key
+  std::string_view subprotocol = "mqtt";     // empty: offers none
+  std::span<const HeaderLine> headers = {};  // further ones
 };
 
 // Refuses an offer that would not make a well-formed head (a line end in the path, say).
