@@ -16,7 +16,7 @@ class Session;
 
 // What a session holds of a filter: the router's entry is made from it.
 struct SubscriptionGrant {
-  std::string_view filter;  // whole, `$share/group/` included; valid during the call
+  std::string_view filter;            // whole, `$share/group/` included; valid during the call
   mqtt::SubscriptionOptions options;  // QoS: the granted one
   uint32_t identifier = 0;            // subscription identifier; 0: none
   enum class Existed : uint8_t { kNo, kYes } existed = Existed::kNo;  // for Retain Handling
@@ -24,11 +24,11 @@ struct SubscriptionGrant {
 
 // Why an event is worth a line in the device's journal.
 enum class JournalKind : uint8_t {
-  kPublishForbidden,   // acknowledged, dropped
-  kPublishOverRate,    // acknowledged where QoS 1, dropped
+  kPublishForbidden,  // acknowledged, dropped
+  kPublishOverRate,   // acknowledged where QoS 1, dropped
   kSubscribeRefused,
-  kQueueOverflow,      // the oldest message was dropped
-  kDeliveryTooLarge,   // over the client's Maximum Packet Size, dropped
+  kQueueOverflow,     // the oldest message was dropped
+  kDeliveryTooLarge,  // over the client's Maximum Packet Size, dropped
 };
 
 // Whether the connection takes more now, or has so much unsent that messages had better wait in

@@ -16,17 +16,24 @@
 #include "proto/mqtt/message.h"
 #include "proto/mqtt/packet.h"
 #include "session/effects.h"
+#include "session/inflight.h"
+#include "session/queue.h"
+#include "session/rate.h"
+#include "session/received_ids.h"
+#include "session/subscriptions.h"
+#include "session/topic_alias.h"
+#include "session/will.h"
 
 namespace fairlead {
 
 // Limits that the server sets for every session, beside those of the client's profile.
 struct SessionLimits {
-  uint32_t queue_count_max = 1000;             // messages waiting, of a session offline or slow
+  uint32_t queue_count_max = 1000;  // messages waiting, of a session offline or slow
   uint32_t queue_bytes_max = 16u << 20;
-  uint32_t congested_queue_bytes_max = 1u << 20;  // of those, QoS 0 for a slow consumer
-  uint16_t inflight_count_max = 100;           // unacknowledged, each way, at most
+  uint32_t congested_queue_bytes_max = 1u << 20;   // of those, QoS 0 for a slow consumer
+  uint16_t inflight_count_max = 100;               // unacknowledged, each way, at most
   std::chrono::seconds expiry_max{7 * 24 * 3600};  // session expiry; 3.x persistent ones get this
-  uint16_t topic_alias_out_max = 16;           // aliases that the server assigns per connection
+  uint16_t topic_alias_out_max = 16;               // aliases that the server assigns per connection
 };
 
 // Who the session belongs to, as authentication found it. Set again at each connect.
@@ -42,7 +49,7 @@ enum class DetachCause : uint8_t {
   kConnectionLost,            // closed without DISCONNECT, keep alive, protocol error
   kTakenOver,                 // a new connection of the same session
   kServerShutdown,
-  kAdministrative,            // disabled, deleted, kicked
+  kAdministrative,  // disabled, deleted, kicked
 };
 
 enum class Deliverable : uint8_t { kLive, kRetained };  // kRetained: answer to a new subscription
@@ -66,11 +73,15 @@ enum class DeliveryResult : uint8_t {
 //
 // Times are the caller's `now`, which never goes back. Views passed in are copied where they must
 // live on. Every call may produce effects; none blocks.
+// Order (MQTT 5.0 section 4.6): messages of QoS 1 and 2 leave in the order in which they came, and
+// so do those of QoS 0; one of QoS 0 may overtake one of QoS 1 or 2 that waits for the client's
+// acknowledgements. When both wait for the connection they take turns, so that neither starves.
 // Invariants: at most one connection; packet identifiers in flight are unique; in flight to the
 // client <= min(its Receive Maximum, inflight_count_max); queued bytes and counts <= limits.
 class Session {
  public:
   // `id` is unique in this process and never reused: the sender id of its messages (No Local).
+  // `limits` outlives the session.
   Session(uint64_t id, std::string key, const SessionLimits& limits);
   ~Session();
   Session(const Session&) = delete;
@@ -97,8 +108,9 @@ class Session {
   void attach(const mqtt::ConnectPacket& connect, const SessionOwner& owner,
               const ConnackExtras& extras, Effects& effects, Instant now);
 
-  // What CONNECT is refused for before attach(), under `profile`: keep alive out of range, will of
-  // a QoS that is not to be had, will topic not permitted ... A pure check.
+  // What CONNECT is refused for before attach(), under the owner's profile: keep alive out of
+  // range, a will of a QoS that is not to be had or with a topic that is not valid. (Whether the
+  // will's topic is permitted is asked when it is published.) A pure check.
   [[nodiscard]] static Status check_connect(const mqtt::ConnectPacket& connect,
                                             const SessionOwner& owner);
   // Keep alive in force, for the connection's timer: 1.5 times of it (0: none); and what CONNACK
@@ -118,11 +130,13 @@ class Session {
   // A clean start, an administrative end or the expiry: drops everything, publishes a will that
   // waits for its delay (MQTT 5.0 section 3.1.3.2.2), unsubscribes. ended() is true afterwards.
   enum class WillAtEnd : uint8_t { kPublish, kDiscard };
-  void end(WillAtEnd will, Effects& effects);
+  void end(WillAtEnd will, Effects& effects, Instant now);
   [[nodiscard]] bool ended() const;
 
   // --- Packets of the client; between attach() and on_detached() only --------------------------
-  // Errors of the client end in effects.close(); after it, no more packets are to be given.
+  // Errors of the client end in effects.close(); packets given after it are ignored. A DISCONNECT
+  // ends in close(kSilently, its reason): success asks for on_detached(kClientDisconnect), any
+  // other reason for on_detached(kClientDisconnectWithWill).
 
   void on_publish(const mqtt::PublishPacket& packet, Effects& effects, Instant now);
   void on_ack(const mqtt::AckPacket& packet, Effects& effects, Instant now);
@@ -152,14 +166,99 @@ class Session {
 
   // Calls visit(std::string_view filter, const mqtt::SubscriptionOptions&) for each subscription.
   template <class Visit>
-  void for_each_subscription(Visit&& visit) const;
-  [[nodiscard]] std::size_t subscription_count() const;
-  [[nodiscard]] std::size_t queue_count() const;
-  [[nodiscard]] std::size_t inflight_count() const;
+  void for_each_subscription(Visit&& visit) const {
+    subscriptions_.for_each(visit);
+  }
+  [[nodiscard]] std::size_t subscription_count() const { return subscriptions_.size(); }
+  [[nodiscard]] std::size_t queue_count() const;  // waiting, of any QoS
+  [[nodiscard]] std::size_t inflight_count() const { return inflight_.size(); }
+  [[nodiscard]] std::size_t received_count() const { return received_.size(); }  // QoS 2, inbound
 
  private:
+  // What the client said in CONNECT, and where its connection is.
+  struct Peer {
+    uint32_t packet_size_max = mqtt::kNoPacketSizeLimit;
+    uint16_t window = 1;  // in flight to the client, at most
+    uint16_t alias_out_max = 0;
+    mqtt::ProtocolVersion version = mqtt::ProtocolVersion::k311;
+    bool connected = false;
+    bool closing = false;  // close() was called, on_detached() has not come yet
+    bool wants_problem_information = true;
+  };
+
+  [[nodiscard]] bool is_v5() const { return peer_.version == mqtt::ProtocolVersion::k5; }
+  // Whether what is sent now still reaches the client.
+  [[nodiscard]] bool reachable() const { return peer_.connected && !peer_.closing; }
+  [[nodiscard]] uint16_t receive_maximum() const;  // from the client
+
+  // session.cc
+  void take_terms(const mqtt::ConnectPacket& connect);
+  void send_connack(const mqtt::ConnectPacket& connect, const ConnackExtras& extras,
+                    mqtt::ConnackPacket::SessionPresent present, Effects& effects);
+  void publish_will(Effects& effects, Instant now);
+  void apply_policy(Effects& effects);
+
+  // session_inbound.cc
+  void refuse(ReasonCode reason, std::string_view sentence, Effects& effects);
+  void refuse(const Reject& reject, Effects& effects);
+  void send_ack(mqtt::PacketType type, mqtt::PacketId id, ReasonCode reason,
+                std::string_view sentence, Effects& effects);
+  [[nodiscard]] Result<std::string_view> topic_of(const mqtt::PublishPacket& packet) const;
+  [[nodiscard]] Status check_publish(const mqtt::PublishPacket& packet,
+                                     std::string_view topic) const;
+  [[nodiscard]] Status check_acceptable(const mqtt::PublishPacket& packet,
+                                        std::string_view topic) const;
+  [[nodiscard]] bool within_rate(mqtt::Qos qos, Instant now);
+  void admit(const mqtt::PublishPacket& packet, std::string_view topic, Effects& effects,
+             Instant now);
+  void acknowledge(const mqtt::PublishPacket& packet, ReasonCode reason, std::string_view sentence,
+                   Effects& effects);
+  void on_outbound_ack(const mqtt::AckPacket& packet, Effects& effects, Instant now);
+  void on_pubrel(const mqtt::AckPacket& packet, Effects& effects);
+  [[nodiscard]] Status check_subscribe(const mqtt::SubscribePacket& packet) const;
+  [[nodiscard]] ReasonCode judge(const mqtt::SubscriptionRequest& request) const;
+
+  // session_outbound.cc
+  [[nodiscard]] mqtt::Qos delivery_qos(const mqtt::Message& message, mqtt::Qos granted) const;
+  DeliveryResult deliver_at_most_once(Outgoing&& outgoing, std::span<const uint32_t> identifiers,
+                                      Effects& effects, Instant now);
+  DeliveryResult deliver_reliably(Outgoing&& outgoing, Effects& effects, Instant now);
+  [[nodiscard]] std::optional<mqtt::PublishForm> form_for(const Outgoing& outgoing,
+                                                          std::span<const uint32_t> identifiers,
+                                                          mqtt::Dup dup, Instant now) const;
+  void choose_alias(std::string_view topic, mqtt::PublishForm& form) const;
+  void transmit(const mqtt::Message& message, const mqtt::PublishForm& form, Effects& effects);
+  [[nodiscard]] DeliveryResult send_new(Outgoing&& outgoing, Effects& effects, Instant now);
+  void pump(Effects& effects, Instant now);
+  [[nodiscard]] bool resend_one(Effects& effects, Instant now);
+  [[nodiscard]] bool send_one_waiting(Effects& effects, Instant now);
+  [[nodiscard]] bool send_one_backlogged(Effects& effects, Instant now);
+  [[nodiscard]] DeliveryResult enqueue(Queue& queue, Outgoing&& outgoing, Effects& effects);
+  [[nodiscard]] bool queues_overflow() const;
+  void drop_oldest(Queue& queue, Effects& effects);
+
+  uint64_t id_;
+  std::string key_;
+  const SessionLimits* limits_;
+  SessionOwner owner_;
+  Subscriptions subscriptions_;
+  Inflight inflight_;
+  Queue waiting_;                   // QoS 1 and 2, in order
+  std::unique_ptr<Queue> backlog_;  // QoS 0 for a congested connection, in order; or nothing
+  ReceivedIds received_;
+  std::unique_ptr<StoredWill> will_;
+  std::unique_ptr<InboundAliases> aliases_in_;
+  std::unique_ptr<OutboundAliases> aliases_out_;
+  RateLimit rate_qos0_;
+  RateLimit rate_qos1_;
+  Instant expires_at_{};  // while not connected
+  uint32_t expiry_seconds_ = 0;
+  Peer peer_;
+  bool established_ = false;  // has been attached, and not ended since
+  bool ended_ = false;
   ShardAffine affine_;
-  // to be filled by the implementation
 };
+
+static_assert(sizeof(Session) <= 320, "times a million: see the budget in docs/ARCHITECTURE.md");
 
 }  // namespace fairlead

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "proto/mqtt/message.h"
+#include "proto/mqtt/packet.h"
+#include "session/ring.h"
+
+namespace fairlead {
+
+// A message on its way to one client, as it is to be sent: shares the message, owns the rest.
+struct Outgoing {
+  mqtt::MessageRef message;
+  std::unique_ptr<const std::vector<uint32_t>> identifiers;  // subscription identifiers; or null
+  mqtt::Qos qos = mqtt::Qos::kAtMostOnce;
+  mqtt::Retain retain = mqtt::Retain::kNo;
+
+  [[nodiscard]] std::span<const uint32_t> identifier_span() const {
+    return identifiers ? std::span<const uint32_t>(*identifiers) : std::span<const uint32_t>();
+  }
+};
+
+// Messages that wait, oldest first, with what they weigh. The limits are the session's to keep.
+class Queue {
+ public:
+  [[nodiscard]] bool empty() const { return ring_.empty(); }
+  [[nodiscard]] std::size_t size() const { return ring_.size(); }
+  [[nodiscard]] uint64_t bytes() const { return bytes_; }  // footprints of the messages
+
+  void push(Outgoing outgoing) {
+    bytes_ += outgoing.message->footprint();
+    ring_.push_back(std::move(outgoing));
+  }
+  // Not when empty().
+  Outgoing pop() {
+    Outgoing first = ring_.pop_front();
+    bytes_ -= first.message->footprint();
+    return first;
+  }
+  // Keeps the order of the others.
+  template <class Predicate>
+  void drop_if(Predicate&& predicate) {
+    for (std::size_t left = size(); left > 0; --left) {
+      Outgoing outgoing = pop();
+      if (!predicate(std::as_const(outgoing))) push(std::move(outgoing));
+    }
+  }
+  void clear() {
+    ring_.clear();
+    bytes_ = 0;
+  }
+
+ private:
+  Ring<Outgoing> ring_;
+  uint64_t bytes_ = 0;
+};
+
+}  // namespace fairlead

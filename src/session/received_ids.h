@@ -1,0 +1,61 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "proto/mqtt/packet.h"
+
+namespace fairlead {
+
+// Packet identifiers of QoS 2 messages that were received and routed, and not yet released by
+// PUBREL (MQTT 5.0 section 4.3.3): what makes "exactly once". Bounded by the identifiers there are,
+// and in each connection of MQTT 5.0 by Receive Maximum. Owns no memory when empty.
+class ReceivedIds {
+ public:
+  [[nodiscard]] bool contains(mqtt::PacketId id) const {
+    const auto at = lower_bound(id);
+    return at != ids_.end() && at->id == id;
+  }
+  // Those of this connection: the ones that count against Receive Maximum (section 4.9).
+  [[nodiscard]] uint32_t fresh_count() const { return fresh_count_; }
+  [[nodiscard]] std::size_t size() const { return ids_.size(); }
+
+  // Not contained yet.
+  void add(mqtt::PacketId id) {
+    ids_.insert(lower_bound(id), Item{id, true});
+    ++fresh_count_;
+  }
+  // Says whether it was there.
+  bool remove(mqtt::PacketId id) {
+    const auto at = lower_bound(id);
+    if (at == ids_.end() || at->id != id) return false;
+    if (at->fresh) --fresh_count_;
+    ids_.erase(at);
+    if (ids_.empty()) ids_ = {};
+    return true;
+  }
+  void on_new_connection() {
+    for (Item& item : ids_) item.fresh = false;
+    fresh_count_ = 0;
+  }
+  void clear() {
+    ids_ = {};
+    fresh_count_ = 0;
+  }
+
+ private:
+  struct Item {
+    mqtt::PacketId id;
+    bool fresh;
+  };
+  [[nodiscard]] std::vector<Item>::const_iterator lower_bound(mqtt::PacketId id) const {
+    return std::lower_bound(ids_.begin(), ids_.end(), id,
+                            [](const Item& item, mqtt::PacketId key) { return item.id < key; });
+  }
+
+  std::vector<Item> ids_;  // sorted
+  uint32_t fresh_count_ = 0;
+};
+
+}  // namespace fairlead
