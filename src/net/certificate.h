@@ -13,9 +13,9 @@
 namespace fairlead {
 
 struct CertificateRequest {
-  std::string directory;           // created if it is missing, with mode 0700
-  std::vector<std::string> hosts;  // DNS names, "*.example.com" allowed
-  std::vector<std::string> ips;    // IPv4 and IPv6 addresses; hosts and ips together: at least one
+  std::string directory{};           // created if it is missing, with mode 0700
+  std::vector<std::string> hosts{};  // DNS names, "*.example.com" allowed
+  std::vector<std::string> ips{};  // IPv4 and IPv6 addresses; hosts and ips together: at least one
   std::string organization = "Fairlead";
 };
 

@@ -24,14 +24,14 @@ enum class ClientCertificates : uint8_t { kOff, kRequest, kRequire };
 
 // PEM files; the certificate file holds the leaf first and then its chain.
 struct TlsKeyPair {
-  std::string certificate_file;
-  std::string key_file;
+  std::string certificate_file{};
+  std::string key_file{};
 };
 
 // Certificates of the same names: an RSA and an ECDSA one side by side, the client's signature
 // algorithms decide. The names are those in the certificates.
 struct TlsCertificateSet {
-  std::vector<TlsKeyPair> pairs;
+  std::vector<TlsKeyPair> pairs{};
 };
 
 // What session tickets are sealed with. One object is shared by the contexts of all listeners and
@@ -52,20 +52,20 @@ class TlsTicketKeys {
 
 struct TlsServerOptions {
   // The first set serves clients that send no server name or one that no set covers. At least one.
-  std::vector<TlsCertificateSet> certificates;
+  std::vector<TlsCertificateSet> certificates{};
   TlsProfile profile = TlsProfile::kModern;
   ClientCertificates client_certificates = ClientCertificates::kOff;
-  std::string client_ca_file;                        // with kRequest and kRequire
-  std::shared_ptr<const TlsTicketKeys> ticket_keys;  // none: keys of this context's own
+  std::string client_ca_file{};                        // with kRequest and kRequire
+  std::shared_ptr<const TlsTicketKeys> ticket_keys{};  // none: keys of this context's own
 };
 
 enum class TlsTrust : uint8_t { kVerify, kAnyCertificate };
 
 struct TlsClientOptions {
   TlsTrust trust = TlsTrust::kVerify;
-  std::string ca_file;            // empty: the system's roots
-  TlsKeyPair client_certificate;  // empty: none
-  std::string tls12_cipher_list;  // empty: OpenSSL's default; e.g. "AES128-SHA"
+  std::string ca_file{};            // empty: the system's roots
+  TlsKeyPair client_certificate{};  // empty: none
+  std::string tls12_cipher_list{};  // empty: OpenSSL's default; e.g. "AES128-SHA"
   TlsProfile profile = TlsProfile::kModern;
   bool tls12_only = false;
 };

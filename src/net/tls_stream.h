@@ -23,7 +23,7 @@ enum class TlsState : uint8_t {
 
 struct TlsProgress {
   TlsState state = TlsState::kOpen;
-  std::string reason;  // with kFailed: "no shared cipher", "http request", "... unknown ca"
+  std::string reason{};  // with kFailed: "no shared cipher", "http request", "... unknown ca"
 };
 
 enum class PlainFlow : uint8_t { kContinue, kStop };
