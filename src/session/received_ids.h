@@ -32,7 +32,7 @@ class ReceivedIds {
     if (at == ids_.end() || at->id != id) return false;
     if (at->fresh) --fresh_count_;
     ids_.erase(at);
-    if (ids_.empty()) ids_ = {};
+    if (ids_.empty()) ids_.shrink_to_fit();
     return true;
   }
   void on_new_connection() {
@@ -40,7 +40,8 @@ class ReceivedIds {
     fresh_count_ = 0;
   }
   void clear() {
-    ids_ = {};
+    ids_.clear();
+    ids_.shrink_to_fit();
     fresh_count_ = 0;
   }
 

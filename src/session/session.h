@@ -188,7 +188,7 @@ class Session {
 
   [[nodiscard]] bool is_v5() const { return peer_.version == mqtt::ProtocolVersion::k5; }
   // Whether what is sent now still reaches the client.
-  [[nodiscard]] bool reachable() const { return peer_.connected && !peer_.closing; }
+  [[nodiscard]] bool reachable() const { return peer_.connected && !peer_.closing && established_; }
   [[nodiscard]] uint16_t receive_maximum() const;  // from the client
 
   // session.cc

@@ -45,7 +45,7 @@ bool Subscriptions::remove(std::string_view filter) {
   const auto at = lower_bound(filter);
   if (at == entries_.end() || (*at)->filter() != filter) return false;
   entries_.erase(at);
-  if (entries_.empty()) entries_ = {};
+  if (entries_.empty()) entries_.shrink_to_fit();
   return true;
 }
 

@@ -36,7 +36,7 @@ class Subscriptions {
       dropped(entry->filter());
       return true;
     });
-    if (entries_.empty()) entries_ = {};
+    if (entries_.empty()) entries_.shrink_to_fit();
   }
 
  private:

@@ -1,0 +1,230 @@
+#include <algorithm>
+#include <chrono>
+
+#include "session/session.h"
+
+// Messages on their way to the client: direct, in flight, or waiting (MQTT 5.0 section 4.3 to 4.9).
+
+namespace fairlead {
+
+using mqtt::Dup;
+using mqtt::Message;
+using mqtt::PublishForm;
+using mqtt::Qos;
+using mqtt::Retain;
+
+namespace {
+
+// An alias costs three bytes in each packet; shorter topics gain nothing.
+constexpr std::size_t kAliasTopicBytesMin = 8;
+
+// What is left of a message's life, rounded up (section 3.3.2.3.3). One that is repeated may be
+// past it: delivery had begun in time.
+uint32_t seconds_left(const Message& message, Instant now) {
+  const auto left = std::chrono::ceil<seconds>(message.expires_at() - now).count();
+  return static_cast<uint32_t>(std::clamp<int64_t>(left, 1, UINT32_MAX));
+}
+
+}  // namespace
+
+Qos Session::delivery_qos(const Message& message, Qos granted) const {
+  const ProtocolProfile& profile = *owner_.profile;
+  const bool publishers = !is_v5() && profile.delivery_qos == DeliveryQos::kPublishersInV3;
+  return std::min(message.qos(), publishers ? static_cast<Qos>(profile.qos_max) : granted);
+}
+
+DeliveryResult Session::deliver(const mqtt::MessageRef& message, const Delivery& delivery,
+                                Effects& effects, Instant now) {
+  affine_.check();
+  if (!established_ || message->expired(now)) return DeliveryResult::kDropped;
+  // Filters may be wider than permissions (/ext/rrpc/#), and permissions change.
+  if (!owner_.policy->may_receive(message->topic())) return DeliveryResult::kDropped;
+  Outgoing outgoing;
+  outgoing.message = message;
+  outgoing.qos = delivery_qos(*message, delivery.subscription_qos);
+  const bool as_published = delivery.retain_as_published && message->retain() == Retain::kYes;
+  outgoing.retain =
+      as_published || delivery.kind == Deliverable::kRetained ? Retain::kYes : Retain::kNo;
+  if (outgoing.qos == Qos::kAtMostOnce) {
+    return deliver_at_most_once(std::move(outgoing), delivery.identifiers, effects, now);
+  }
+  if (!delivery.identifiers.empty()) {
+    outgoing.identifiers = std::make_unique<const std::vector<uint32_t>>(
+        delivery.identifiers.begin(), delivery.identifiers.end());
+  }
+  return deliver_reliably(std::move(outgoing), effects, now);
+}
+
+DeliveryResult Session::deliver_at_most_once(Outgoing&& outgoing,
+                                             std::span<const uint32_t> identifiers,
+                                             Effects& effects, Instant now) {
+  if (!reachable()) return DeliveryResult::kDropped;
+  if (!backlog_ && effects.outlet(*this) == Outlet::kReady) {
+    const auto form = form_for(outgoing, identifiers, Dup::kNo, now);
+    if (!form) {
+      effects.journal(*this, JournalKind::kDeliveryTooLarge, outgoing.message->topic());
+      return DeliveryResult::kDropped;
+    }
+    transmit(*outgoing.message, *form, effects);
+    return DeliveryResult::kTaken;
+  }
+  if (!identifiers.empty()) {
+    outgoing.identifiers =
+        std::make_unique<const std::vector<uint32_t>>(identifiers.begin(), identifiers.end());
+  }
+  if (!backlog_) backlog_ = std::make_unique<Queue>();
+  return enqueue(*backlog_, std::move(outgoing), effects);
+}
+
+DeliveryResult Session::deliver_reliably(Outgoing&& outgoing, Effects& effects, Instant now) {
+  const bool goes_now = reachable() && waiting_.empty() && inflight_.due() == 0 &&
+                        inflight_.size() < peer_.window && effects.outlet(*this) == Outlet::kReady;
+  return goes_now ? send_new(std::move(outgoing), effects, now)
+                  : enqueue(waiting_, std::move(outgoing), effects);
+}
+
+// --- One packet ----------------------------------------------------------------------------------
+
+// nullopt: larger than the client accepts.
+std::optional<PublishForm> Session::form_for(const Outgoing& outgoing,
+                                             std::span<const uint32_t> identifiers, Dup dup,
+                                             Instant now) const {
+  const Message& message = *outgoing.message;
+  PublishForm form;
+  form.version = peer_.version;
+  form.qos = outgoing.qos;
+  form.dup = dup;
+  form.retain = outgoing.retain;
+  if (outgoing.qos != Qos::kAtMostOnce) form.packet_id = mqtt::PacketId{1};  // any: for the size
+  if (!is_v5()) return form;
+  if (message.expires_at() != Message::kNever) {
+    form.message_expiry_seconds = seconds_left(message, now);
+  }
+  form.subscription_identifiers = identifiers;
+  choose_alias(message.topic(), form);
+  if (peer_.packet_size_max == mqtt::kNoPacketSizeLimit) return form;
+  if (mqtt::publish_size(message, form) <= peer_.packet_size_max) return form;
+  if (form.topic == PublishForm::Topic::kWritten && form.topic_alias) {
+    form.topic_alias.reset();  // what sets an alias is three bytes longer
+    if (mqtt::publish_size(message, form) <= peer_.packet_size_max) return form;
+  }
+  return std::nullopt;
+}
+
+void Session::choose_alias(std::string_view topic, PublishForm& form) const {
+  if (peer_.alias_out_max == 0 || topic.size() < kAliasTopicBytesMin) return;
+  if (const uint16_t alias = aliases_out_ ? aliases_out_->find(topic) : uint16_t{0}) {
+    form.topic_alias = alias;
+    form.topic = PublishForm::Topic::kByAlias;
+    return;
+  }
+  const std::size_t count = aliases_out_ ? aliases_out_->size() : 0;
+  if (count < peer_.alias_out_max) form.topic_alias = static_cast<uint16_t>(count + 1);
+}
+
+void Session::transmit(const Message& message, const PublishForm& form, Effects& effects) {
+  if (form.topic_alias && form.topic == PublishForm::Topic::kWritten) {
+    if (!aliases_out_) aliases_out_ = std::make_unique<OutboundAliases>();
+    aliases_out_->set(message.topic(), *form.topic_alias);
+  }
+  effects.send(*this, message, form);
+}
+
+DeliveryResult Session::send_new(Outgoing&& outgoing, Effects& effects, Instant now) {
+  auto form = form_for(outgoing, outgoing.identifier_span(), Dup::kNo, now);
+  if (!form) {
+    effects.journal(*this, JournalKind::kDeliveryTooLarge, outgoing.message->topic());
+    return DeliveryResult::kDropped;
+  }
+  const Inflight::Entry& entry = inflight_.add(std::move(outgoing));
+  FL_ASSERT(inflight_.size() <= peer_.window);
+  form->packet_id = entry.id;
+  transmit(*entry.outgoing.message, *form, effects);
+  return DeliveryResult::kTaken;
+}
+
+// --- What waits ----------------------------------------------------------------------------------
+
+void Session::on_outlet_ready(Effects& effects, Instant now) {
+  affine_.check();
+  pump(effects, now);
+}
+
+// Sends what waits, while the connection takes it and the client's window has room.
+void Session::pump(Effects& effects, Instant now) {
+  while (reachable() && effects.outlet(*this) == Outlet::kReady) {
+    const bool reliable = resend_one(effects, now) || send_one_waiting(effects, now);
+    const bool plain = send_one_backlogged(effects, now);
+    if (!reliable && !plain) return;
+  }
+}
+
+// The next of what was in flight when the last connection went (section 4.4). All of it counts
+// against the window, PUBREL too: less than the specification allows, so that the order is kept.
+bool Session::resend_one(Effects& effects, Instant now) {
+  if (inflight_.due() == 0 || inflight_.sent() >= peer_.window) return false;
+  const uint32_t position = inflight_.first_due();
+  const Inflight::Entry& entry = inflight_[position];
+  if (entry.step == OutboundStep::kAwaitPubcomp) {
+    send_ack(mqtt::PacketType::kPubrel, entry.id, ReasonCode::kSuccess, {}, effects);
+    inflight_.mark_repeated();
+    return true;
+  }
+  auto form = form_for(entry.outgoing, entry.outgoing.identifier_span(), Dup::kYes, now);
+  if (!form) {
+    effects.journal(*this, JournalKind::kDeliveryTooLarge, entry.outgoing.message->topic());
+    inflight_.erase(position);
+    return true;
+  }
+  form->packet_id = entry.id;
+  transmit(*entry.outgoing.message, *form, effects);
+  inflight_.mark_repeated();
+  return true;
+}
+
+bool Session::send_one_waiting(Effects& effects, Instant now) {
+  if (waiting_.empty() || inflight_.due() > 0 || inflight_.size() >= peer_.window) return false;
+  Outgoing outgoing = waiting_.pop();
+  if (!outgoing.message->expired(now)) (void)send_new(std::move(outgoing), effects, now);
+  return true;
+}
+
+bool Session::send_one_backlogged(Effects& effects, Instant now) {
+  if (!backlog_) return false;
+  const Outgoing outgoing = backlog_->pop();
+  if (backlog_->empty()) backlog_.reset();
+  if (outgoing.message->expired(now)) return true;
+  const auto form = form_for(outgoing, outgoing.identifier_span(), Dup::kNo, now);
+  if (form) {
+    transmit(*outgoing.message, *form, effects);
+  } else {
+    effects.journal(*this, JournalKind::kDeliveryTooLarge, outgoing.message->topic());
+  }
+  return true;
+}
+
+// Over a limit the oldest goes: QoS 0 before QoS 1 and 2.
+DeliveryResult Session::enqueue(Queue& queue, Outgoing&& outgoing, Effects& effects) {
+  queue.push(std::move(outgoing));
+  const bool is_backlog = &queue == backlog_.get();
+  while (backlog_ &&
+         (backlog_->bytes() > limits_->congested_queue_bytes_max || queues_overflow())) {
+    drop_oldest(*backlog_, effects);
+    if (backlog_->empty()) backlog_.reset();
+  }
+  while (!waiting_.empty() && queues_overflow()) drop_oldest(waiting_, effects);
+  const bool newest_is_there = is_backlog ? backlog_ != nullptr : !waiting_.empty();
+  return newest_is_there ? DeliveryResult::kTaken : DeliveryResult::kDropped;
+}
+
+bool Session::queues_overflow() const {
+  const uint64_t bytes = waiting_.bytes() + (backlog_ ? backlog_->bytes() : 0);
+  return queue_count() > limits_->queue_count_max || bytes > limits_->queue_bytes_max;
+}
+
+void Session::drop_oldest(Queue& queue, Effects& effects) {
+  const Outgoing oldest = queue.pop();
+  effects.journal(*this, JournalKind::kQueueOverflow, oldest.message->topic());
+}
+
+}  // namespace fairlead
