@@ -23,8 +23,8 @@ class Message final : public RefCounted<Message> {
   static constexpr Instant kNever = Instant::max();
 
   struct Parts {
-    std::string_view topic;
-    Bytes payload;
+    std::string_view topic = {};
+    Bytes payload = {};
     Qos qos = Qos::kAtMostOnce;   // the publisher's
     Retain retain = Retain::kNo;  // as published
     Instant expires_at = kNever;  // message expiry, from when it was received
