@@ -67,19 +67,19 @@ void Loop::change(int fd, IoHandler& handler, IoInterest interest) {
 void Loop::forget(int fd, IoHandler& handler) {
   FL_ASSERT(::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr) == 0);
   // Level-triggered: another descriptor of the same handler is reported again in the next turn.
-  for (int i = ready_next_; i < ready_end_; ++i) {
+  for (std::size_t i = ready_next_; i < ready_end_; ++i) {
     if (ready_[i].data.ptr == &handler) ready_[i].data.ptr = nullptr;
   }
 }
 
 void Loop::turn(milliseconds max_wait) {
-  const int count = wait(max_wait);
+  const std::size_t count = wait(max_wait);
   now_ = MonotonicClock::now();
   dispatch(count);
   timers_.advance(now_);
 }
 
-int Loop::wait(milliseconds max_wait) {
+std::size_t Loop::wait(milliseconds max_wait) {
   milliseconds timeout = max_wait;
   if (const auto wake = timers_.next_wake()) {
     timeout = std::min(timeout, *wake - MonotonicClock::now());
@@ -95,10 +95,10 @@ int Loop::wait(milliseconds max_wait) {
   // From here on a wake() concerns the next turn; what it announces may be seen in this one.
   wake_state_.exchange(WakeState::kRunning);
   FL_ASSERT(count >= 0 || error == EINTR);
-  return std::max(count, 0);
+  return static_cast<std::size_t>(std::max(count, 0));
 }
 
-void Loop::dispatch(int count) {
+void Loop::dispatch(std::size_t count) {
   ready_next_ = 0;
   ready_end_ = count;
   while (ready_next_ < ready_end_) {

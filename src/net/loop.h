@@ -76,8 +76,8 @@ class Loop {
   enum class WakeState : uint8_t { kRunning, kWaiting, kNotified };
   static constexpr int kBatchEvents = 512;
 
-  [[nodiscard]] int wait(milliseconds max_wait);
-  void dispatch(int count);
+  [[nodiscard]] std::size_t wait(milliseconds max_wait);
+  void dispatch(std::size_t count);
 
   UniqueFd epoll_;
   UniqueFd wake_event_;
@@ -85,8 +85,8 @@ class Loop {
   Instant now_;
   TimerWheel timers_;
   std::unique_ptr<epoll_event[]> ready_;
-  int ready_next_ = 0;  // the part of ready_ that is still to be dispatched
-  int ready_end_ = 0;
+  std::size_t ready_next_ = 0;  // the part of ready_ that is still to be dispatched
+  std::size_t ready_end_ = 0;
   std::unique_ptr<std::byte[]> scratch_;
   std::unique_ptr<std::byte[]> cipher_scratch_;
 };

@@ -105,7 +105,8 @@ Status apply_profile(SSL_CTX* context, TlsProfile profile) {
   }
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                    SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
-  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+  // The chain is what the certificate file holds, not what the roots for the peer happen to add.
+  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
   // Sessions live in tickets: no cache, no lock, no memory.
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   return Done{};

@@ -218,41 +218,6 @@ TEST(TlsStream, RotatedKeysStillOpenOlderTicketsOnce) {
   EXPECT_FALSE(third.server.stream.session_resumed());
 }
 
-TlsServerOptions asks_clients(ClientCertificates policy) {
-  return {.client_certificates = policy, .client_ca_file = device_authority().files.ca_certificate};
-}
-
-TEST(TlsStream, ClientCertificateIsVerifiedAndNamed) {
-  for (const bool old : {false, true}) {
-    Pair pair(server_context(asks_clients(ClientCertificates::kRequire)),
-              client_context({.client_certificate = device_authority().ec(), .tls12_only = old}));
-    // The server's certificate serves as a client's: its purpose forbids it.
-    EXPECT_FALSE(pair.handshake());
-    EXPECT_THAT(pair.server.progress.reason, HasSubstr("unsuitable certificate purpose"));
-  }
-}
-
-TEST(TlsStream, RequestedCertificateMayBeAbsentRequiredMayNot) {
-  Pair requested(server_context(asks_clients(ClientCertificates::kRequest)), client_context());
-  EXPECT_TRUE(requested.handshake());
-  EXPECT_EQ(requested.server.stream.peer_certificate_subject(), "");
-  Pair required(server_context(asks_clients(ClientCertificates::kRequire)), client_context());
-  EXPECT_FALSE(required.handshake());
-  EXPECT_EQ(required.server.progress.reason, "peer did not return a certificate");
-}
-
-TEST(TlsStream, TicketOfAnOpenListenerDoesNotPassAStrictOne) {
-  const auto keys = TlsTicketKeys::generate();
-  const auto client = client_context();
-  Pair open(server_context({.ticket_keys = keys}), client);
-  ASSERT_TRUE(open.handshake());
-  const TlsSession session = open.client.stream.session();
-  auto strict = asks_clients(ClientCertificates::kRequire);
-  strict.ticket_keys = keys;
-  Pair pair(server_context(strict), client, "localhost", &session);
-  EXPECT_FALSE(pair.handshake());
-}
-
 TEST(TlsStream, ClientKnowsTheServersSubject) {
   Pair pair(server_context(), client_context());
   ASSERT_TRUE(pair.handshake());
