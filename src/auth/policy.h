@@ -73,8 +73,10 @@ struct Permission {
 //   subscribe  every system topic above and below in either direction (SDKs subscribe to what
 //              they only publish), with wildcards below the names, /ota/device/upgrade/pk/dn,
 //              /shadow/get/pk/dn, /ext/error/pk/dn, /ext/rrpc/#, classes SUB, ALL
-//   receive    as subscribe, but of /ext/rrpc/ID/... only what carries its own names. This is why
-//              delivery asks too: filters such as /ext/rrpc/# are shared by all devices.
+//   receive    as subscribe, but of /ext/rrpc/ID/... only what carries its own names, and below
+//              /sys not the device's own replies (thing/service/x_reply, rrpc/response/ID). This
+//              is why delivery asks too: /ext/rrpc/# is a filter that all devices share, and
+//              thing/service/+ would send a device its own answers.
 // Application: its permissions; a filter is granted when one sub: filter covers it. Filters that
 //   begin with a wildcard do not reach topics that begin with '$' (MQTT 5.0 section 4.7.2).
 // Anonymous: everything but publishing to topics that begin with '$'.
@@ -92,15 +94,14 @@ class AccessPolicy {
   [[nodiscard]] bool may_subscribe(std::string_view filter) const;
   [[nodiscard]] bool may_receive(std::string_view topic) const;
 
- private:
   enum class Kind : uint8_t { kDevice, kApplication, kAnonymous };
-  enum class Use : uint8_t { kPublish, kSubscribe, kReceive };
-  struct Token {};
-
- public:
-  explicit AccessPolicy(Token, Kind kind) : kind_(kind) {}  // the factories above make them
+  struct Token {
+    explicit Token() = default;
+  };
+  AccessPolicy(Token, Kind kind) : kind_(kind) {}  // for the factories above
 
  private:
+  enum class Use : uint8_t { kPublish, kSubscribe, kReceive };
   [[nodiscard]] bool device_may(Use use, std::string_view topic) const;
   [[nodiscard]] bool device_ext(Use use, std::string_view rest) const;
   [[nodiscard]] bool device_rrpc(Use use, std::string_view rest) const;
