@@ -8,8 +8,8 @@
 
 #include "router/flat_table.h"
 
-// What other shards, and later other nodes, may want to hear of, in sixteen to thirty-two bytes for
-// each way that their filters begin. May say too much, never too little.
+// What other shards, and later other nodes, may want to hear of, in 21 to 43 bytes for each way
+// that their filters begin. May say too much, never too little.
 
 namespace fairlead {
 
@@ -72,7 +72,7 @@ class Interest {
 };
 
 // Counts this shard's own filters by key, and says when a key becomes wanted or unwanted: what is
-// to be announced to the others. One thread. Cost: O(1), sixteen to thirty-two bytes a key.
+// to be announced to the others. One thread. Cost: O(1), 21 to 43 bytes a key.
 class LocalInterest {
  public:
   // The key, when this filter is the first with it.

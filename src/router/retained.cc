@@ -1,5 +1,8 @@
 #include "router/retained.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "base/hash.h"
 
 namespace fairlead {
@@ -48,7 +51,8 @@ bool RetainedStore::clear(std::string_view topic) {
 
 uint32_t RetainedStore::sweep(Instant now, uint32_t budget) {
   uint32_t dropped = 0;
-  for (; budget > 0 && expiring_ > 0; --budget) {
+  std::size_t steps = std::min<std::size_t>(budget, nodes_.bucket_count() + expiring_);  // a round
+  for (; steps > 0 && expiring_ > 0; --steps) {
     if (sweep_next_ >= nodes_.bucket_count()) sweep_next_ = 0;
     Node* expired = nodes_.find_in_bucket(sweep_next_, [now](const Node& node) {
       return node.message && node.message->expired(now);

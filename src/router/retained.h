@@ -51,6 +51,7 @@ class RetainedStore {
   }
 
   // Drops what has expired among the next `budget` topics; call again and again. Returns how many.
+  // A budget of more than there are topics makes one round.
   // Cost: O(budget), and nothing when no message held can expire.
   uint32_t sweep(Instant now, uint32_t budget);
 

@@ -64,11 +64,10 @@ TEST(TopicTreeProperty, MatchesTenThousandFiltersAndTopics) {
   std::set<std::string> topics;
   for (int i = 0; i < 10'000; ++i) topics.insert(test::random_topic(random));
   for (const std::string& topic : topics) {
+    if (random() % 16 != 0) continue;  // the model is slow
     std::size_t found = 0;
     tree.match(topic, [&](const Subscription&) { ++found; });
-    // The model is slow: it judges every sixteenth topic.
     std::size_t expected = 0;
-    if (random() % 16 != 0) continue;
     for (const std::string& filter : filters) expected += mqtt::topic_matches(filter, topic);
     ASSERT_EQ(found, expected) << topic;
   }
