@@ -33,6 +33,8 @@ class FrameLog {
 
   // Events are answered with kStop from the next one on.
   void stop_always() { stop_ = true; }
+  // How many callbacks there were.
+  [[nodiscard]] std::size_t count() const { return count_; }
   [[nodiscard]] std::string text() const { return broken_ ? "empty piece!" : text_; }
 
  private:
@@ -45,10 +47,14 @@ class FrameLog {
     if (!data_.empty()) text_.append("data:").append(data_).append(";");
     data_.clear();
   }
-  [[nodiscard]] Flow answer() const { return stop_ ? Flow::kStop : Flow::kContinue; }
+  Flow answer() {
+    ++count_;
+    return stop_ ? Flow::kStop : Flow::kContinue;
+  }
 
   std::string data_;
   std::string text_;
+  std::size_t count_ = 0;
   bool stop_ = false;
   bool broken_ = false;
 };

@@ -112,9 +112,9 @@ TEST(FrameReader, RefusesUnknownOpcodes) {
 TEST(FrameReader, RefusesFragmentedOrLongControlFrames) {
   for (int opcode : {8, 9, 10}) {
     EXPECT_EQ(events(std::string(1, static_cast<char>(opcode))), "broken:1002;");
-    EXPECT_EQ(events({static_cast<char>(0x80 | opcode), static_cast<char>(0x80 | 126)}),
+    EXPECT_EQ(events(std::string{static_cast<char>(0x80 | opcode), static_cast<char>(0x80 | 126)}),
               "broken:1002;");
-    EXPECT_EQ(events({static_cast<char>(0x80 | opcode), static_cast<char>(0x80 | 127)}),
+    EXPECT_EQ(events(std::string{static_cast<char>(0x80 | opcode), static_cast<char>(0x80 | 127)}),
               "broken:1002;");
   }
 }
@@ -210,13 +210,11 @@ TEST(FrameReader, StopsAtOnceAndGoesOnWhereItStopped) {
   FrameLog log;
   log.stop_always();
   auto reader = std::make_unique<FrameReader>(Role::kServer, kMqtt);
-  size_t calls = 0;
-  for (std::string before = "?"; before != log.text() || !rest.empty(); ++calls) {
-    ASSERT_LT(calls, 20u);
-    before = log.text();
+  for (size_t calls = 1; !rest.empty() || !reader->at_rest(); ++calls) {
     EXPECT_EQ(reader->feed_some(rest, log), std::nullopt);
+    ASSERT_EQ(log.count(), calls);
     reader = std::make_unique<FrameReader>(std::move(*reader));  // handed over in between
-    if (calls == 0) {
+    if (calls == 1) {
       EXPECT_EQ(rest.size(), wire.size() - binary("first").size());
       EXPECT_FALSE(reader->at_rest());
     }
