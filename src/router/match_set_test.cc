@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <random>
 
@@ -67,24 +68,38 @@ TEST(MatchSet, ForgetsEverythingOnClear) {
   }
 }
 
-TEST(MatchSet, KeepsAllIdentifiersHoweverSessionsInterleave) {
+TEST(MatchSet, AgreesWithAModelHoweverSessionsInterleave) {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     std::mt19937_64 random(seed);
     MatchSet set;
     for (int round = 0; round < 5; ++round) {
-      set.clear();
-      std::map<uint32_t, std::vector<uint32_t>> model;
+      const uint32_t sender = 300;
+      set.clear(SubscriberId{sender});
+      struct Expected {
+        Qos qos = Qos::kAtMostOnce;
+        bool retain_as_published = false;
+        std::vector<uint32_t> identifiers;
+      };
+      std::map<uint32_t, Expected> model;
       for (uint32_t i = 1; i <= 300; ++i) {
         const auto subscriber = static_cast<uint32_t>(random() % 10) * 100;
         const uint32_t identifier = random() % 4 == 0 ? 0 : i;
-        set.add(make({.subscriber = subscriber, .identifier = identifier}));
-        auto& list = model[subscriber];
-        if (identifier != 0) list.push_back(identifier);
+        const Made made{subscriber, static_cast<Qos>(random() % 3), identifier, random() % 2 == 0,
+                        random() % 64 == 0};
+        set.add(make(made));
+        if (made.no_local && subscriber == sender) continue;
+        Expected& expected = model[subscriber];
+        expected.qos = std::max(expected.qos, made.qos);
+        expected.retain_as_published |= made.retain_as_published;
+        if (identifier != 0) expected.identifiers.push_back(identifier);
       }
       ASSERT_EQ(set.size(), model.size());
       for (const MatchSet::Target target : set) {
-        EXPECT_EQ(identifiers(target), model[static_cast<uint32_t>(target.subscriber)]);
+        const Expected& expected = model[static_cast<uint32_t>(target.subscriber)];
+        EXPECT_EQ(target.qos, expected.qos);
+        EXPECT_EQ(target.retain_as_published, expected.retain_as_published);
+        EXPECT_EQ(identifiers(target), expected.identifiers);
       }
     }
   }

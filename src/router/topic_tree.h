@@ -21,10 +21,10 @@ namespace fairlead {
 // one thread. Visitors must not change the tree.
 //
 // Cost: match() is one look-up, and, when there are filters with wildcards at all, one look-up for
-// each level and branch that such filters have in common with the topic; it does not depend on how
-// many other filters there are, and never allocates. A subscription takes 32 bytes and the filter
-// without wildcard (about 100 bytes with the allocator's and the table's share for 40 characters),
-// else 64 bytes and the text for each level that no other filter has.
+// each level and branch that such filters have in common with the topic, no node twice; it does not
+// depend on how many other filters there are, and never allocates. A subscription takes 32 bytes
+// and the filter without wildcard (about 100 bytes with the allocator's and the table's share for
+// 40 characters), else 64 bytes and the text for each level that no other filter has.
 class TopicTree {
  public:
   TopicTree();
