@@ -68,5 +68,23 @@ TEST(MqttTopicProperty, FiltersAreCheckedAndMatchedAsTheReferenceDoes) {
   EXPECT_GT(matched, 100);  // the letters are few enough that it happens
 }
 
+TEST(MqttTopicProperty, NamesAreCheckedAsTheReferenceDoes) {
+  using namespace std::string_view_literals;
+  constexpr uint64_t kSeed = 48;
+  std::mt19937_64 random(kSeed);
+  for (int round = 0; round < 30000; ++round) {
+    // Neighbours of the special bytes, and of their upper halves, to trap a wrong carry.
+    std::string topic(random() % 20, 'a');
+    for (char& c : topic) {
+      if (random() % 4 == 0) c = "/.0*,\"$\x01\x80\xab\xaf\xa3\xff"sv[random() % 13];
+      if (random() % 64 == 0) c = "+#\0"sv[random() % 3];
+    }
+    const auto levels = static_cast<uint32_t>(split(topic).size());
+    const bool valid = !topic.empty() && topic.find_first_of("+#\0"sv) == std::string::npos;
+    ASSERT_EQ(check_topic_name(topic, {.levels_max = levels}).ok(), valid) << "seed " << kSeed;
+    ASSERT_FALSE(check_topic_name(topic, {.levels_max = levels - 1}).ok()) << "seed " << kSeed;
+  }
+}
+
 }  // namespace
 }  // namespace fairlead::mqtt
