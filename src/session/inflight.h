@@ -23,8 +23,7 @@ enum class OutboundAck : uint8_t { kPuback, kPubrec, kPubrecError, kPubcomp };
 // amortised O(1).
 class Inflight {
  public:
-  struct Entry {
-    Outgoing outgoing;  // without a message once PUBREC has come
+  struct Entry : Outgoing {  // without a message once PUBREC has come
     mqtt::PacketId id{};
     OutboundStep step = OutboundStep::kAwaitPuback;
   };
@@ -57,5 +56,7 @@ class Inflight {
   uint32_t next_id_ = 1;
   uint32_t free_end_ = 1;
 };
+
+static_assert(sizeof(Inflight::Entry) <= 24);
 
 }  // namespace fairlead

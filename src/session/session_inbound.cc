@@ -218,7 +218,8 @@ void Session::on_outbound_ack(const AckPacket& packet, Effects& effects, Instant
     return pump(effects, now);
   }
   if (is_pubrec && entry.step == OutboundStep::kAwaitPubcomp) {
-    entry.outgoing = Outgoing{.message = {}, .identifiers = {}, .qos = Qos::kExactlyOnce};
+    entry.message = {};  // the client has it
+    entry.identifiers.reset();
     send_ack(PacketType::kPubrel, packet.packet_id, ReasonCode::kSuccess, {}, effects);
   }
 }

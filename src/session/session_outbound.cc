@@ -139,7 +139,7 @@ DeliveryResult Session::send_new(Outgoing&& outgoing, Effects& effects, Instant 
   const Inflight::Entry& entry = inflight_.add(std::move(outgoing));
   FL_ASSERT(inflight_.size() <= peer_.window);
   form->packet_id = entry.id;
-  transmit(*entry.outgoing.message, *form, effects);
+  transmit(*entry.message, *form, effects);
   return DeliveryResult::kTaken;
 }
 
@@ -170,14 +170,14 @@ bool Session::resend_one(Effects& effects, Instant now) {
     inflight_.mark_repeated();
     return true;
   }
-  auto form = form_for(entry.outgoing, entry.outgoing.identifier_span(), Dup::kYes, now);
+  auto form = form_for(entry, entry.identifier_span(), Dup::kYes, now);
   if (!form) {
-    effects.journal(*this, JournalKind::kDeliveryTooLarge, entry.outgoing.message->topic());
+    effects.journal(*this, JournalKind::kDeliveryTooLarge, entry.message->topic());
     inflight_.erase(position);
     return true;
   }
   form->packet_id = entry.id;
-  transmit(*entry.outgoing.message, *form, effects);
+  transmit(*entry.message, *form, effects);
   inflight_.mark_repeated();
   return true;
 }

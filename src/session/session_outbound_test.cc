@@ -1,0 +1,309 @@
+#include "session/session_dialogue.h"
+
+namespace fairlead::testing {
+namespace {
+
+using enum ProtocolVersion;
+
+ConnectPacket hello5_with_window(uint16_t receive_maximum) {
+  ConnectPacket connect = hello(k5);
+  connect.properties.receive_maximum = receive_maximum;
+  return connect;
+}
+
+// --- QoS and flags -----------------------------------------------------------------------------
+
+TEST(SessionDelivery, HasTheLowerQosOfMessageAndSubscription) {
+  Dialogue d;
+  d.connected(hello(k311));
+  d.deliver("a", kQos2, "x", {.subscription_qos = kQos1, .identifiers = {}});
+  d.server("PUBLISH a x q1 id=1");
+  d.deliver("a", kQos0).server("PUBLISH a x q0");
+  d.deliver("a", kQos1, "x", {.subscription_qos = kQos0, .identifiers = {}});
+  d.server("PUBLISH a x q0");
+}
+
+TEST(SessionDelivery, CompatibleProfileUsesThePublishersQosInMqtt3) {
+  const Delivery at_most_once{.subscription_qos = kQos0, .identifiers = {}};
+  Dialogue d(kCompatibleProfile);
+  d.connected(hello(k311)).deliver("a", kQos1, "x", at_most_once).server("PUBLISH a x q1 id=1");
+  d.deliver("a", kQos2, "x", at_most_once).server("PUBLISH a x q1 id=2");
+  Dialogue e(kCompatibleProfile);
+  e.connected(hello(k5)).deliver("a", kQos1, "x", at_most_once).server("PUBLISH a x q0");
+}
+
+TEST(SessionDelivery, RetainFlagTellsRetainedFromLive) {
+  Dialogue d;
+  d.connected(hello(k5));
+  d.message_retain = Retain::kYes;
+  d.deliver("a", kQos0).server("PUBLISH a x q0");
+  d.deliver("a", kQos0, "x", {.retain_as_published = true, .identifiers = {}});
+  d.server("PUBLISH a x q0 retain");
+  d.deliver("a", kQos0, "x", {.kind = Deliverable::kRetained, .identifiers = {}});
+  d.server("PUBLISH a x q0 retain");
+  d.message_retain = Retain::kNo;
+  d.deliver("a", kQos0, "x", {.retain_as_published = true, .identifiers = {}});
+  d.server("PUBLISH a x q0");
+}
+
+TEST(SessionDelivery, CarriesSubscriptionIdentifiersAlsoAfterAWait) {
+  Dialogue d;
+  const std::vector<uint32_t> ids{4, 9};
+  const Delivery how{.subscription_qos = kQos1, .identifiers = ids};
+  d.connected(hello5_with_window(1)).deliver("a", kQos1, "1", how).deliver("a", kQos1, "2", how);
+  d.server("PUBLISH a 1 q1 id=1 ids=4,9").silence();
+  d.puback(1).server("PUBLISH a 2 q1 id=2 ids=4,9");
+  d.congest().deliver("a", kQos0, "3", how).silence().relieve();
+  d.server("PUBLISH a 3 q0 ids=4,9").silence();
+}
+
+TEST(SessionDelivery, SaysWhatIsLeftOfTheMessagesLife) {
+  Dialogue d;
+  d.message_expiry = seconds(10);
+  d.connected(hello(k5)).deliver("a", kQos0).server("PUBLISH a x q0 expiry=10");
+  d.congest().deliver("a", kQos1).wait(milliseconds(3500)).relieve();
+  d.server("PUBLISH a x q1 id=1 expiry=7");
+  d.detach().wait(seconds(60)).connect(hello(k5)).server("CONNACK present");
+  d.server("PUBLISH a x q1 id=1 dup expiry=1").silence();
+}
+
+TEST(SessionDelivery, ExpiredMessagesAreNotSent) {
+  Dialogue d;
+  d.message_expiry = seconds(10);
+  d.connected(hello(k5));
+  const auto old = d.message("a", kQos1);
+  d.congest().deliver("a", kQos0).deliver("b", kQos1).wait(seconds(10)).relieve().silence();
+  EXPECT_EQ(d.session.deliver(old, {.identifiers = {}}, d.recorder, d.now),
+            DeliveryResult::kDropped);
+  EXPECT_EQ(d.session.queue_count(), 0u);
+}
+
+TEST(SessionDelivery, AsksThePolicyForEachMessage) {
+  Dialogue d(kStandardProfile,
+             AccessPolicy::for_application({{Permission::Kind::kSubscribe, "a/#"}}));
+  d.connected(hello(k311)).deliver("b", kQos1).dropped();
+  d.deliver("a/b", kQos1).server("PUBLISH a/b x q1 id=1");
+}
+
+// --- Ladders -----------------------------------------------------------------------------------
+
+TEST(SessionDelivery, Qos2RunsTheWholeLadder) {
+  Dialogue d;
+  d.connected(hello(k311)).deliver("a", kQos2).server("PUBLISH a x q2 id=1");
+  d.pubrec(1).server("PUBREL 1").pubrec(1).server("PUBREL 1").pubcomp(1).silence();
+  EXPECT_EQ(d.session.inflight_count(), 0u);
+}
+
+TEST(SessionDelivery, PubrecWithAnErrorEndsTheLadder) {
+  Dialogue d;
+  d.connected(hello5_with_window(1)).deliver("a", kQos2, "1").server("PUBLISH a 1 q2 id=1");
+  d.deliver("a", kQos2, "2").silence();
+  d.ack(PacketType::kPubrec, 1, ReasonCode::kQuotaExceeded).server("PUBLISH a 2 q2 id=2");
+}
+
+TEST(SessionDelivery, AnswersThatDoNotFitAreHarmless) {
+  Dialogue d;
+  d.connected(hello(k5)).puback(5).pubcomp(5).silence().pubrec(5).server("PUBREL 5 0x92");
+  d.ack(PacketType::kPubrec, 5, ReasonCode::kUnspecifiedError).silence();
+  d.deliver("a", kQos1).server("PUBLISH a x q1 id=1").pubcomp(1).pubrec(1).silence();
+  d.deliver("a", kQos2).server("PUBLISH a x q2 id=2").puback(2).pubcomp(2).silence();
+  EXPECT_EQ(d.session.inflight_count(), 2u);
+  d.puback(1).pubrec(2).server("PUBREL 2").puback(2).pubcomp(2).silence();
+  EXPECT_EQ(d.session.inflight_count(), 0u);
+}
+
+TEST(SessionDelivery, WindowIsTheSmallestOfAllLimits) {
+  Dialogue d;
+  d.limits.inflight_count_max = 2;
+  d.connected(hello(k311))
+      .deliver("a", kQos1, "1")
+      .deliver("a", kQos1, "2")
+      .deliver("a", kQos1, "3");
+  d.server("PUBLISH a 1 q1 id=1").server("PUBLISH a 2 q1 id=2").silence();
+  EXPECT_EQ(d.session.queue_count(), 1u);
+  d.puback(2).server("PUBLISH a 3 q1 id=3").puback(1).puback(3).silence();
+}
+
+TEST(SessionDelivery, Qos0PassesAFullWindow) {
+  Dialogue d;
+  d.connected(hello5_with_window(1)).deliver("a", kQos1, "1").server("PUBLISH a 1 q1 id=1");
+  d.deliver("a", kQos1, "2").silence().deliver("a", kQos0, "3").server("PUBLISH a 3 q0");
+}
+
+// --- Resume ------------------------------------------------------------------------------------
+
+TEST(SessionResume, RepeatsInFlightInOrderThenTheQueue) {
+  Dialogue d;
+  d.connected(hello(k311));
+  d.deliver("a", kQos1, "1").server("PUBLISH a 1 q1 id=1");
+  d.deliver("a", kQos2, "2").server("PUBLISH a 2 q2 id=2");
+  d.deliver("a", kQos2, "3").server("PUBLISH a 3 q2 id=3").pubrec(3).server("PUBREL 3");
+  d.deliver("a", kQos1, "4").server("PUBLISH a 4 q1 id=4").detach();
+  d.deliver("a", kQos1, "5").deliver("a", kQos0, "6").dropped();
+  d.connect(hello(k311)).server("CONNACK present").server("PUBLISH a 1 q1 id=1 dup");
+  d.server("PUBLISH a 2 q2 id=2 dup").server("PUBREL 3").server("PUBLISH a 4 q1 id=4 dup");
+  d.server("PUBLISH a 5 q1 id=5").silence();
+  d.pubcomp(3).puback(1).pubrec(2).server("PUBREL 2").pubcomp(2).puback(4).puback(5).silence();
+  EXPECT_EQ(d.session.inflight_count(), 0u);
+}
+
+TEST(SessionResume, RespectsASmallerReceiveMaximum) {
+  Dialogue d;
+  d.connected(hello5_with_window(3));
+  for (const char* payload : {"1", "2", "3", "4"}) d.deliver("a", kQos1, payload);
+  d.detach().recorder.lines.clear();
+  d.connect(hello5_with_window(1)).server("CONNACK present").server("PUBLISH a 1 q1 id=1 dup");
+  d.silence().puback(1).server("PUBLISH a 2 q1 id=2 dup").silence();
+  d.deliver("a", kQos1, "5").silence();
+  d.puback(2).server("PUBLISH a 3 q1 id=3 dup").puback(3).server("PUBLISH a 4 q1 id=4");
+  d.puback(4).server("PUBLISH a 5 q1 id=5").silence();
+}
+
+TEST(SessionResume, AcknowledgementOfWhatWasNotYetRepeatedCounts) {
+  Dialogue d;
+  d.connected(hello5_with_window(3));
+  for (const char* payload : {"1", "2", "3"}) d.deliver("a", kQos1, payload);
+  d.detach().recorder.lines.clear();
+  d.connect(hello5_with_window(1)).server("CONNACK present").server("PUBLISH a 1 q1 id=1 dup");
+  d.puback(3).silence().puback(1).server("PUBLISH a 2 q1 id=2 dup").puback(2).silence();
+  EXPECT_EQ(d.session.inflight_count(), 0u);
+}
+
+TEST(SessionResume, SettlesWhatTheNewConnectionCannotTake) {
+  Dialogue d;
+  d.connected(hello(k5)).deliver("a", kQos1, std::string(200, 'y')).deliver("a", kQos1, "2");
+  d.detach().recorder.lines.clear();
+  d.deliver("b", kQos1, std::string(200, 'y'));
+  ConnectPacket connect = hello(k5);
+  connect.properties.maximum_packet_size = 100;
+  d.connect(connect).server("CONNACK present").server("JOURNAL too-large a");
+  d.server("PUBLISH a 2 q1 id=2 dup").server("JOURNAL too-large b").silence();
+  d.deliver("c", kQos0, std::string(200, 'y')).server("JOURNAL too-large c").dropped();
+  EXPECT_EQ(d.session.inflight_count(), 1u);
+}
+
+TEST(SessionResume, ExpiredQueueItemsAreGone) {
+  Dialogue d;
+  d.connected(hello(k5)).detach();
+  d.message_expiry = seconds(5);
+  d.deliver("a", kQos1, "1");
+  d.message_expiry.reset();
+  d.deliver("a", kQos1, "2").wait(seconds(6));
+  d.connect(hello(k5)).server("CONNACK present").server("PUBLISH a 2 q1 id=1").silence();
+}
+
+TEST(SessionResume, PacketIdentifiersInUseAreSkipped) {
+  Dialogue d;
+  d.connected(hello(k311)).deliver("a", kQos1).server("PUBLISH a x q1 id=1");
+  for (unsigned id = 2; id <= 65'535; ++id) {
+    d.deliver("a", kQos1).puback(static_cast<uint16_t>(id));
+    d.recorder.lines.clear();
+  }
+  d.deliver("a", kQos1).server("PUBLISH a x q1 id=2");
+}
+
+// --- Queues ------------------------------------------------------------------------------------
+
+TEST(SessionQueue, OfflineQueueDropsTheOldest) {
+  Dialogue d;
+  d.limits.queue_count_max = 2;
+  d.connected(hello(k311)).detach();
+  d.deliver("a", kQos1).deliver("b", kQos1).silence().deliver("c", kQos1);
+  d.server("JOURNAL overflow a").connect(hello(k311)).server("CONNACK present");
+  d.server("PUBLISH b x q1 id=1").server("PUBLISH c x q1 id=2").silence();
+}
+
+TEST(SessionQueue, OfflineQueueIsLimitedInBytes) {
+  Dialogue d;
+  d.limits.queue_bytes_max = 3000;
+  d.connected(hello(k311)).detach();
+  d.deliver("a", kQos1, std::string(2000, 'y')).deliver("b", kQos1, std::string(1500, 'y'));
+  d.server("JOURNAL overflow a").silence();
+  d.deliver("c", kQos1, std::string(4000, 'y'));
+  d.server("JOURNAL overflow b").server("JOURNAL overflow c").dropped();
+  EXPECT_EQ(d.session.queue_count(), 0u);
+}
+
+TEST(SessionQueue, CongestionMakesMessagesWaitAndDropsTheOldestOfQos0) {
+  Dialogue d;
+  d.limits.congested_queue_bytes_max = 1000;
+  d.connected(hello(k311)).congest();
+  d.deliver("a", kQos0, std::string(400, '1')).deliver("b", kQos1, "q1");
+  d.deliver("c", kQos0, std::string(400, '2')).silence();
+  d.deliver("d", kQos0, std::string(400, '3')).server("JOURNAL overflow a").silence();
+  d.relieve().server("PUBLISH b q1 q1 id=1").server("PUBLISH c " + std::string(400, '2') + " q0");
+  d.server("PUBLISH d " + std::string(400, '3') + " q0").silence();
+  EXPECT_EQ(d.session.queue_count(), 0u);
+}
+
+TEST(SessionQueue, OneTooLargeForTheQueueIsDroppedAlone) {
+  Dialogue d;
+  d.limits.congested_queue_bytes_max = 1000;
+  d.connected(hello(k311)).congest();
+  d.deliver("a", kQos0, std::string(4000, '1')).server("JOURNAL overflow a").dropped();
+}
+
+TEST(SessionQueue, Qos0KeepsItsOrderBehindWhatWaits) {
+  Dialogue d;
+  d.connected(hello(k311)).congest().deliver("a", kQos0, "1");
+  d.recorder.outlet_state = Outlet::kReady;  // the session has not been told yet
+  d.deliver("a", kQos0, "2").silence().relieve();
+  d.server("PUBLISH a 1 q0").server("PUBLISH a 2 q0").silence();
+}
+
+TEST(SessionQueue, LostConnectionDropsQos0AndKeepsTheRest) {
+  Dialogue d;
+  d.connected(hello(k311)).congest().deliver("a", kQos0).deliver("b", kQos1).detach();
+  EXPECT_EQ(d.session.queue_count(), 1u);
+  d.recorder.outlet_state = Outlet::kReady;
+  d.connect(hello(k311)).server("CONNACK present").server("PUBLISH b x q1 id=1").silence();
+}
+
+TEST(SessionQueue, MessagesForAClosingConnectionWaitForTheNext) {
+  Dialogue d;
+  d.connected(hello(k311)).publish("#", kQos0).server("CLOSE 0x90");
+  d.deliver("a", kQos1).silence().detach();
+  d.connect(hello(k311)).server("CONNACK present").server("PUBLISH a x q1 id=1");
+}
+
+// --- Topic aliases -----------------------------------------------------------------------------
+
+TEST(SessionAlias, FirstTopicsGetAliasesOnThisConnection) {
+  Dialogue d;
+  ConnectPacket connect = hello(k5);
+  connect.properties.topic_alias_maximum = uint16_t{2};
+  d.connected(connect);
+  d.deliver("topic/one", kQos0).server("PUBLISH topic/one x q0 alias=1");
+  d.deliver("topic/one", kQos0).server("PUBLISH topic/one x q0 alias=1 by-alias");
+  d.deliver("short", kQos0).server("PUBLISH short x q0");
+  d.deliver("topic/two", kQos1).server("PUBLISH topic/two x q1 id=1 alias=2");
+  d.deliver("topic/three", kQos0).server("PUBLISH topic/three x q0").detach();
+  d.connect(connect).server("CONNACK present");
+  d.server("PUBLISH topic/two x q1 id=1 dup alias=1").silence();
+}
+
+TEST(SessionAlias, ServerLimitsTheirNumber) {
+  Dialogue d;
+  d.limits.topic_alias_out_max = 0;
+  ConnectPacket connect = hello(k5);
+  connect.properties.topic_alias_maximum = uint16_t{2};
+  d.connected(connect).deliver("topic/one", kQos0).server("PUBLISH topic/one x q0");
+}
+
+TEST(SessionAlias, OneThatWouldMakeThePacketTooLargeIsLeftOut) {
+  Dialogue d;
+  const auto message = d.message("topic/one", kQos0);
+  mqtt::PublishForm bare;
+  bare.version = k5;
+  ConnectPacket connect = hello(k5);
+  connect.properties.topic_alias_maximum = uint16_t{2};
+  connect.properties.maximum_packet_size =
+      static_cast<uint32_t>(mqtt::publish_size(*message, bare));
+  d.connected(connect).deliver("topic/one", kQos0).server("PUBLISH topic/one x q0").silence();
+  connect.properties.maximum_packet_size = *connect.properties.maximum_packet_size - 1;
+  d.detach().connect(connect).server("CONNACK present");
+  d.deliver("topic/one", kQos0).server("JOURNAL too-large topic/one").dropped();
+}
+
+}  // namespace
+}  // namespace fairlead::testing
