@@ -69,14 +69,15 @@ struct DeviceUserName {
 
 // The building side, for `fairlead sign` and the SDK.
 struct DeviceCredentials {
-  std::string_view product_key;
-  std::string_view device_name;
-  std::string_view device_secret;
-  std::optional<std::string_view> client_id;  // the base; absent: "productKey.deviceName", unsigned
-  std::optional<std::string_view> timestamp;  // absent: neither sent nor signed
+  std::string_view product_key = {};
+  std::string_view device_name = {};
+  std::string_view device_secret = {};
+  std::optional<std::string_view> client_id =
+      {};  // the base; absent: "productKey.deviceName", unsigned
+  std::optional<std::string_view> timestamp = {};  // absent: neither sent nor signed
   SignMethod method = SignMethod::kHmacSha256;
   int secure_mode = 2;  // 2 TLS and wss, 3 plain and ws
-  std::vector<std::pair<std::string_view, std::string_view>> extra;  // _ss=1, ext=1, ...
+  std::vector<std::pair<std::string_view, std::string_view>> extra = {};  // _ss=1, ext=1, ...
 };
 
 struct ConnectCredentials {

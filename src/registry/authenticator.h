@@ -19,10 +19,10 @@ enum class TransportSecurity : uint8_t { kPlain, kTls };
 
 // What CONNECT and its connection say. Views are used during the call only.
 struct ConnectRequest {
-  std::string_view client_id;  // as sent; may be empty
-  std::optional<std::string_view> user_name;
-  std::optional<Bytes> password;
-  std::string_view source_address;  // without the port: the key of the failure budget
+  std::string_view client_id = {};  // as sent; may be empty
+  std::optional<std::string_view> user_name = {};
+  std::optional<Bytes> password = {};
+  std::string_view source_address = {};  // without the port: the key of the failure budget
   TransportSecurity security = TransportSecurity::kPlain;
 };
 
@@ -64,9 +64,9 @@ void assign_client_id(Identity& identity, std::string_view client_id);
 // wrong; our log is.
 struct AuthFailure {
   ReasonCode code = ReasonCode::kNotAuthorized;
-  std::string log_cause;      // "unknown device", "wrong sign (hmacsha1)", ...
-  std::string peer_sentence;  // for the reason string of MQTT 5.0
-  std::string name;           // for logs: whom it claimed to be, "pk/dn"; may be empty
+  std::string log_cause = {};      // "unknown device", "wrong sign (hmacsha1)", ...
+  std::string peer_sentence = {};  // for the reason string of MQTT 5.0
+  std::string name = {};           // for logs: whom it claimed to be, "pk/dn"; may be empty
 };
 
 struct AuthOutcome {

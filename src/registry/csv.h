@@ -15,9 +15,9 @@ namespace fairlead {
 // A device as a file gives it; `line` is where its record begins, from 1.
 struct ImportRow {
   std::size_t line = 0;
-  std::string product_key;
-  std::string device_name;
-  std::string device_secret;  // empty: to be generated
+  std::string product_key = {};
+  std::string device_name = {};
+  std::string device_secret = {};  // empty: to be generated
 };
 
 // CSV (RFC 4180): productKey,deviceName[,deviceSecret]. Quoted fields with "" for a quote, LF or

@@ -27,20 +27,20 @@ enum class TransportRule : uint8_t {
 [[nodiscard]] Result<TransportRule> parse_transport_rule(std::string_view name);
 
 struct Product {
-  std::string key;
-  std::string name;  // free text
+  std::string key = {};
+  std::string name = {};  // free text
   ProfileKind profile = ProfileKind::kCompatible;
-  std::string secret;                     // for dynamic registration
-  std::vector<TopicClass> topic_classes;  // empty: default_topic_classes()
+  std::string secret = {};                     // for dynamic registration
+  std::vector<TopicClass> topic_classes = {};  // empty: default_topic_classes()
   TransportRule transport = TransportRule::kAny;
   int64_t created_ms = 0;  // wall clock, milliseconds
   friend bool operator==(const Product&, const Product&) = default;
 };
 
 struct Device {
-  std::string product_key;
-  std::string name;
-  std::string secret;
+  std::string product_key = {};
+  std::string name = {};
+  std::string secret = {};
   bool enabled = true;
   int64_t created_ms = 0;
   friend bool operator==(const Device&, const Device&) = default;
@@ -48,9 +48,9 @@ struct Device {
 
 // Credentials of a back end or a dashboard.
 struct App {
-  std::string name;           // is the MQTT user name
-  std::string password_hash;  // encode_password()
-  std::vector<Permission> permissions;
+  std::string name = {};           // is the MQTT user name
+  std::string password_hash = {};  // encode_password()
+  std::vector<Permission> permissions = {};
   bool enabled = true;
   int64_t created_ms = 0;
   friend bool operator==(const App&, const App&) = default;
