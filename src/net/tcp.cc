@@ -37,7 +37,7 @@ Reject bind_failed(const SocketAddress& address, int error_number) {
   const std::string port = std::to_string(address.port());
   switch (error_number) {
     case EADDRINUSE:
-      return {ReasonCode::kUnspecifiedError,
+      return {ReasonCode::kServerBusy,
               where + "port " + port + " is in use by " + describe_port_owner(address.port()) +
                   "; stop it, or choose another port with --listen ADDRESS:PORT"};
     case EACCES:

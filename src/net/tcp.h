@@ -78,7 +78,7 @@ struct AcceptResult {
 class ListeningSocket {
  public:
   // Port 0: the kernel chooses, see local(). The sentence of an error says what to do; a port
-  // that is taken names the process that has it, where /proc tells.
+  // that is taken names the process that has it, where /proc tells, and has kServerBusy as code.
   static Result<ListeningSocket> open(const SocketAddress& address, const ListenOptions& options);
   // One for each of `count` shards on the same port (SO_REUSEPORT; options.sharing is ignored). The
   // kernel would let a second server join the port unnoticed: that is an error here, as in open().
