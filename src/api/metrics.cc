@@ -1,0 +1,87 @@
+#include <string>
+
+#include "api/admin.h"
+
+namespace fairlead {
+namespace {
+
+enum class MetricKind : uint8_t { kGauge, kCounter };
+
+struct Metric {
+  std::string_view name;
+  MetricKind kind;
+  uint64_t ServerCounters::*value;
+  std::string_view help;
+};
+
+constexpr Metric kMetrics[] = {
+    {"fairlead_connections", MetricKind::kGauge, &ServerCounters::connections_now,
+     "Open connections of clients."},
+    {"fairlead_connections_total", MetricKind::kCounter, &ServerCounters::connections_total,
+     "Connections taken since the start."},
+    {"fairlead_connects_accepted_total", MetricKind::kCounter, &ServerCounters::connects_accepted,
+     "CONNECT packets accepted."},
+    {"fairlead_connects_refused_total", MetricKind::kCounter, &ServerCounters::connects_refused,
+     "CONNECT packets refused."},
+    {"fairlead_sessions", MetricKind::kGauge, &ServerCounters::sessions_now,
+     "Sessions, with and without a connection."},
+    {"fairlead_subscriptions", MetricKind::kGauge, &ServerCounters::subscriptions_now,
+     "Subscriptions of all sessions."},
+    {"fairlead_retained_messages", MetricKind::kGauge, &ServerCounters::retained_now,
+     "Retained messages."},
+    {"fairlead_messages_received_total", MetricKind::kCounter, &ServerCounters::messages_received,
+     "PUBLISH packets from clients."},
+    {"fairlead_messages_sent_total", MetricKind::kCounter, &ServerCounters::messages_sent,
+     "PUBLISH packets to clients."},
+    {"fairlead_messages_dropped_total", MetricKind::kCounter, &ServerCounters::messages_dropped,
+     "Messages dropped: forbidden, over a limit, expired."},
+    {"fairlead_bytes_received_total", MetricKind::kCounter, &ServerCounters::bytes_received,
+     "Bytes from clients."},
+    {"fairlead_bytes_sent_total", MetricKind::kCounter, &ServerCounters::bytes_sent,
+     "Bytes to clients."},
+};
+
+void append(std::string& text, std::string_view name, MetricKind kind, std::string_view help,
+            std::string_view sample) {
+  text.append("# HELP ").append(name).append(" ").append(help).append("\n");
+  text.append("# TYPE ").append(name);
+  text.append(kind == MetricKind::kGauge ? " gauge\n" : " counter\n");
+  text.append(sample).append("\n");
+}
+
+}  // namespace
+
+std::string metrics_text(const ServerCounters& counters) {
+  std::string text;
+  append(text, "fairlead_build_info", MetricKind::kGauge, "Always 1; the version is a label.",
+         "fairlead_build_info{version=\"" FAIRLEAD_VERSION "\"} 1");
+  for (const Metric& metric : kMetrics) {
+    append(text, metric.name, metric.kind, metric.help,
+           std::string(metric.name) + " " + std::to_string(counters.*metric.value));
+  }
+  return text;
+}
+
+std::string endpoints_json(const std::vector<AdminEndpoint>& endpoints) {
+  struct Scheme {
+    std::string_view name;
+    bool ListenerProtocols::*allowed;
+  };
+  static constexpr Scheme kSchemes[] = {{"ws", &ListenerProtocols::ws},
+                                        {"wss", &ListenerProtocols::wss},
+                                        {"mqtt", &ListenerProtocols::mqtt},
+                                        {"mqtts", &ListenerProtocols::mqtts}};
+  std::string members;
+  for (const Scheme& scheme : kSchemes) {
+    for (const AdminEndpoint& endpoint : endpoints) {
+      if (!(endpoint.protocols.*scheme.allowed)) continue;
+      if (!members.empty()) members += ',';
+      members.append("\"").append(scheme.name).append("\":\"").append(scheme.name);
+      members.append("://").append(endpoint.address.text()).append("\"");
+      break;
+    }
+  }
+  return "{\"endpoints\":{" + members + "}}\n";
+}
+
+}  // namespace fairlead
