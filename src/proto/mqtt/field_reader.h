@@ -98,7 +98,15 @@ class FieldReader {
 
   // Property Length and properties, into the struct of this packet type.
   template <class Properties>
-  void properties(Properties& properties);
+  void properties(Properties& properties) {
+    const Bytes block = take(varint("Property Length"), "properties");
+    if (!block.empty()) [[unlikely]]
+      property_block(block, properties);
+  }
+
+  // Properties whose length is known.
+  template <class Properties>
+  void property_block(Bytes block, Properties& properties);
 
   // Nothing may follow.
   void end() {
@@ -180,10 +188,7 @@ template <class Properties>
 }
 
 template <class Properties>
-void FieldReader::properties(Properties& properties) {
-  const Bytes block = take(varint("Property Length"), "properties");
-  if (block.empty()) [[likely]]
-    return;
+void FieldReader::property_block(Bytes block, Properties& properties) {
   FieldReader inner(type_, block);
   uint64_t seen = 0;
   while (!inner.empty()) {

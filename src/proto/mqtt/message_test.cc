@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "proto/mqtt/reader.h"
+
 namespace fairlead::mqtt {
 namespace {
 
@@ -63,6 +65,22 @@ TEST(MqttMessage, KeepsThePropertiesThatArePassedThroughAndNoOthers) {
   EXPECT_EQ(as_text(message->properties()), expected);
   EXPECT_EQ(as_text(message->payload()), "p");
   EXPECT_EQ(message->footprint(), sizeof(Message) + 1 + 28 + 1);
+}
+
+TEST(MqttMessage, IsMadeAgainFromThePropertiesThatAStoreKept) {
+  ByteBuffer block;
+  append_user_property(block, "k", "v");
+  PublishProperties properties;
+  properties.payload_format = uint8_t{1};
+  properties.content_type = "t";
+  properties.user_properties = UserProperties(PropertyBlock(block.view()));
+  const MessageRef message = Message::make({.topic = "a", .properties = &properties});
+  const auto kept = read_message_properties(message->properties());
+  ASSERT_TRUE(kept.ok()) << kept.error().sentence;
+  const MessageRef again = Message::make({.topic = "a", .properties = &*kept});
+  EXPECT_EQ(as_text(again->properties()), as_text(message->properties()));
+  EXPECT_TRUE(read_message_properties({}).ok());
+  EXPECT_FALSE(read_message_properties(message->properties().subspan(1)).ok());
 }
 
 TEST(MqttMessage, IsSharedByReference) {

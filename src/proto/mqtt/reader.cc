@@ -132,6 +132,13 @@ Result<PublishPacket> read_publish(ProtocolVersion version, uint8_t flags, Bytes
   return packet;
 }
 
+Result<PublishProperties> read_message_properties(Bytes block) {
+  FieldReader fields(PacketType::kPublish, {});
+  PublishProperties properties;
+  fields.property_block(block, properties);
+  return finish(fields, properties);
+}
+
 Result<AckPacket> read_ack(ProtocolVersion version, PacketType type, Bytes body) {
   FieldReader fields(type, body);
   AckPacket packet;

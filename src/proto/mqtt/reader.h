@@ -45,6 +45,10 @@ struct FixedHeader {
 // PINGREQ and PINGRESP, which have no body.
 [[nodiscard]] Status read_empty(PacketType type, Bytes body);
 
+// What Message::properties() says, read back: for a store that kept those bytes. The views lie in
+// `block`. Rejects a block that is damaged.
+[[nodiscard]] Result<PublishProperties> read_message_properties(Bytes block);
+
 // The version that a CONNECT asks for, judged from its first bytes, so that a refusal can be
 // written in it; nullopt when it cannot be told (the peer then gets 3.1.1's form or nothing).
 [[nodiscard]] std::optional<ProtocolVersion> peek_version(Bytes body);
