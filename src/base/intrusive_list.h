@@ -60,6 +60,15 @@ class IntrusiveList {
     head_.previous_->next_ = &link;
     head_.previous_ = &link;
   }
+  // Calls visit(T&) for each; it may unlink the element it was given, and no other.
+  template <class Visit>
+  void for_each(Visit&& visit) {
+    for (ListLink<Tag>* link = head_.next_; link != &head_;) {
+      ListLink<Tag>* next = link->next_;
+      visit(*static_cast<T*>(link));
+      link = next;
+    }
+  }
   // Moves all elements of `other` to the end of this list.
   void splice(IntrusiveList& other) {
     if (other.empty()) return;

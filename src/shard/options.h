@@ -9,6 +9,7 @@
 
 #include "net/tcp.h"
 #include "net/tls_context.h"
+#include "router/retained.h"
 #include "session/session.h"
 
 // What the engine is told at start: plain data, filled from the table of configuration keys.
@@ -25,12 +26,12 @@ struct ListenerProtocols {
 };
 
 // Whether connections begin with a PROXY protocol header (DESIGN section 2).
-enum class ProxyHeader : uint8_t { kNone, kRequired };
+enum class ProxyUse : uint8_t { kNone, kRequired };
 
 struct ListenerOptions {
   SocketAddress address;  // port 0: the kernel chooses
   ListenerProtocols protocols;
-  ProxyHeader proxy_header = ProxyHeader::kNone;
+  ProxyUse proxy_header = ProxyUse::kNone;
   // With kRequired: addresses of proxies that are believed; others are closed. Empty: none.
   std::vector<std::string> trusted_proxies;
 };
@@ -52,12 +53,6 @@ struct ConnectionLimits {
   uint32_t congested_bytes = 256u << 10;       // from here on messages wait in the session
   std::chrono::milliseconds stalled_max{30'000};  // no progress of unsent output: closed
   std::chrono::milliseconds linger_max{2'000};    // for the last bytes of a closing connection
-  std::chrono::seconds keep_alive_default_max{64'800};
-};
-
-struct RetainedLimits {
-  uint32_t count_max = 1'000'000;
-  uint64_t bytes_max = uint64_t{1} << 30;
 };
 
 struct ServerOptions {
@@ -67,7 +62,7 @@ struct ServerOptions {
   SuspectLimits suspect;
   ConnectionLimits connection;
   SessionLimits session;
-  RetainedLimits retained;
+  RetainedLimits retained{.count_max = 1'000'000, .bytes_max = std::size_t{1} << 30};
   std::chrono::milliseconds stop_max{5'000};  // graceful stop: for last bytes and wills
   std::chrono::seconds sys_interval{10};      // of the $SYS topics; 0: none
 };

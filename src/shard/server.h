@@ -19,6 +19,7 @@ class ShardGroup;
 struct ServerCounters {
   uint64_t connections_now = 0;
   uint64_t connections_total = 0;
+  uint64_t clients_now = 0;  // connections with an accepted CONNECT
   uint64_t connects_accepted = 0;
   uint64_t connects_refused = 0;
   uint64_t sessions_now = 0;

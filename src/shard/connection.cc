@@ -1,0 +1,421 @@
+#include "shard/connection.h"
+
+#include "base/log.h"
+#include "proto/ws/frame_writer.h"
+#include "shard/hosted_session.h"
+#include "shard/shard.h"
+
+namespace fairlead {
+namespace {
+
+// The close code that says to a browser what the reason code says to an MQTT 5.0 client.
+CloseCode close_code_of(ReasonCode reason) {
+  switch (reason) {
+    case ReasonCode::kPacketTooLarge: return CloseCode::kMessageTooBig;
+    case ReasonCode::kMalformedPacket:
+    case ReasonCode::kProtocolError: return CloseCode::kProtocolError;
+    case ReasonCode::kServerShuttingDown: return CloseCode::kGoingAway;
+    case ReasonCode::kNotAuthorized:
+    case ReasonCode::kBadUserNameOrPassword:
+    case ReasonCode::kAdministrativeAction:
+    case ReasonCode::kSessionTakenOver:
+    case ReasonCode::kQuotaExceeded: return CloseCode::kPolicyViolation;
+    default: return CloseCode::kNormal;
+  }
+}
+
+}  // namespace
+
+Connection::Connection(Shard& shard, UniqueFd fd, const SocketAddress& peer,
+                       const ListenerOptions& listener)
+    : shard_(&shard),
+      listener_(&listener),
+      frames_(Role::kServer, {}),
+      last_packet_(shard.now()),
+      peer_(peer),
+      fd_(std::move(fd)),
+      packet_bytes_max_(shard.options().suspect.bytes_max),
+      stage_(listener.proxy_header == ProxyUse::kRequired ? Stage::kProxyHeader : Stage::kDetect) {
+  enter(stage_, shard.options().suspect.detect_max);
+}
+
+Connection::~Connection() {
+  if (watched_) shard_->loop().forget(fd_.get(), *this);
+}
+
+bool Connection::start() {
+  watched_ = shard_->loop().watch(fd_.get(), *this, interest_);
+  return watched_;
+}
+
+std::string_view Connection::transport() const {
+  if (framing_ == Framing::kWebSocket) return tls_ ? "wss" : "ws";
+  return tls_ ? "mqtts" : "mqtt";
+}
+
+void Connection::enter(Stage stage, milliseconds limit) {
+  stage_ = stage;
+  stage_deadline_ = shard_->now() + limit;
+  arm_timer();
+}
+
+// --- Input ---------------------------------------------------------------------------------------
+
+void Connection::on_io(IoEvents events) {
+  if (events.writable) on_wire_writable();
+  if (events.readable && stage_ != Stage::kFinished) read();
+  if (stage_ == Stage::kMoving) shard_->hand_over(*this);
+}
+
+void Connection::read() {
+  if (stage_ >= Stage::kClosing) {  // what the peer still says is not listened to
+    IoResult got = tcp_receive(fd_.get(), shard_->loop().scratch());
+    if (got.kind == IoKind::kClosed || got.kind == IoKind::kError) abort(detach_cause_);
+    return;
+  }
+  Loop& loop = shard_->loop();
+  MutableBytes into = tls_ ? loop.cipher_scratch() : loop.scratch();
+  IoResult got = tcp_receive(fd_.get(), into);
+  switch (got.kind) {
+    case IoKind::kWouldBlock: return;
+    case IoKind::kClosed:
+    case IoKind::kError: abort(DetachCause::kConnectionLost); return;
+    case IoKind::kBytes: break;
+  }
+  shard_->counters().bytes_received.add(got.count);
+  if (tls_) {
+    on_tls_bytes(into.first(got.count), loop.scratch());
+  } else {
+    on_plain(into.first(got.count));
+  }
+}
+
+void Connection::on_tls_bytes(MutableBytes cipher, MutableBytes plain_scratch) {
+  ByteBuffer& answer = shard_->cipher_scratch();
+  answer.clear();
+  TlsProgress progress = tls_->feed(cipher, answer, plain_scratch,
+                                    [this](MutableBytes plain) { return on_plain(plain); });
+  if (!answer.empty()) send_wire(answer.view());
+  if (closing()) return;
+  switch (progress.state) {
+    case TlsState::kOpen:
+      if (stage_ == Stage::kTls && tls_->handshake_done()) {
+        enter(Stage::kDetectInTls, shard_->options().suspect.detect_max);
+      }
+      return;
+    case TlsState::kClosed: abort(DetachCause::kConnectionLost); return;
+    case TlsState::kFailed:
+      if (session_) {
+        abort(DetachCause::kConnectionLost);
+      } else {
+        refuse("TLS: " + progress.reason);
+      }
+      return;
+  }
+}
+
+PlainFlow Connection::on_plain(MutableBytes piece) {
+  switch (stage_) {
+    case Stage::kProxyHeader: on_proxy_header(piece); break;
+    case Stage::kTls:
+      enter(Stage::kDetectInTls, shard_->options().suspect.detect_max);
+      [[fallthrough]];
+    case Stage::kDetectInTls:
+    case Stage::kDetect: on_first_bytes(piece); break;
+    case Stage::kHttpHead: on_http_head(piece); break;
+    case Stage::kAwaitConnect:
+    case Stage::kMoving:
+    case Stage::kOpen:
+      if (framing_ == Framing::kWebSocket) {
+        on_frames(piece);
+      } else {
+        on_mqtt_bytes(piece);
+      }
+      break;
+    case Stage::kClosing:
+    case Stage::kLingering:
+    case Stage::kFinished: break;
+  }
+  return closing() ? PlainFlow::kStop : PlainFlow::kContinue;
+}
+
+// --- Output --------------------------------------------------------------------------------------
+
+ByteBuffer& Connection::out() {
+  if (!ListLink<FlushTag>::linked()) {
+    if (out_.capacity() == 0) out_ = shard_->lease();
+    shard_->flush_later(*this);
+  }
+  return out_;
+}
+
+void Connection::send_packet(Bytes packet) {
+  ByteBuffer& to = out();
+  if (framing_ == Framing::kWebSocket) {
+    append_frame(to, Opcode::kBinary, packet);
+  } else {
+    to.append(packet);
+  }
+}
+
+template <class Packet>
+void Connection::send_framed(const Packet& packet) {
+  ByteBuffer& scratch = shard_->packet_scratch();
+  scratch.clear();
+  mqtt::write(scratch, version_, packet,
+              session_ ? session_->peer_packet_size_max() : mqtt::kNoPacketSizeLimit);
+  send_packet(scratch.view());
+}
+
+void Connection::send(const mqtt::ConnackPacket& packet) { send_framed(packet); }
+void Connection::send(const mqtt::AckPacket& packet) { send_framed(packet); }
+void Connection::send(const mqtt::SubackPacket& packet) { send_framed(packet); }
+void Connection::send(const mqtt::UnsubackPacket& packet) { send_framed(packet); }
+void Connection::send(const mqtt::DisconnectPacket& packet) { send_framed(packet); }
+
+void Connection::send(const mqtt::PingrespPacket& packet) {
+  ByteBuffer& scratch = shard_->packet_scratch();
+  scratch.clear();
+  mqtt::write(scratch, packet);
+  send_packet(scratch.view());
+}
+
+void Connection::send_publish(const mqtt::Message& message, const mqtt::PublishForm& form) {
+  shard_->counters().messages_sent.add();
+  shard_->encoder().append(out(), framing_, message, form);
+}
+
+Outlet Connection::outlet() {
+  const ConnectionLimits& limits = shard_->options().connection;
+  // A large burst within one turn is no sign of a slow peer: the socket may take it now.
+  if (out_.size() >= limits.congested_bytes && wire_left() == 0) flush();
+  starved_ = unsent_bytes() >= limits.congested_bytes;
+  return starved_ ? Outlet::kCongested : Outlet::kReady;
+}
+
+void Connection::flush() {
+  ListLink<FlushTag>::unlink();
+  if (stage_ == Stage::kFinished) {
+    out_.release();
+    return;
+  }
+  if (!out_.empty()) {
+    if (tls_) {
+      ByteBuffer& cipher = shard_->cipher_scratch();
+      cipher.clear();
+      if (!tls_->seal(out_.view(), cipher)) {
+        abort(DetachCause::kConnectionLost);
+        return;
+      }
+      send_wire(cipher.view());
+    } else {
+      send_wire(out_.view());
+    }
+  }
+  shard_->give_back(std::move(out_));
+  if (stage_ == Stage::kClosing && wire_left() == 0) on_all_sent();
+}
+
+// Sends what the socket takes now; the rest waits in wire_ for writability.
+void Connection::send_wire(Bytes bytes) {
+  if (stage_ == Stage::kFinished) return;
+  if (wire_left() == 0) {
+    IoResult sent = tcp_send(fd_.get(), bytes);
+    if (sent.kind == IoKind::kError || sent.kind == IoKind::kClosed) {
+      abort(DetachCause::kConnectionLost);
+      return;
+    }
+    const std::size_t count = sent.kind == IoKind::kBytes ? sent.count : 0;
+    shard_->counters().bytes_sent.add(count);
+    bytes = bytes.subspan(count);
+    if (bytes.empty()) return;
+    stalled_since_ = shard_->now();
+    arm_timer();
+  }
+  if (wire_sent_ > 0) {
+    wire_.consume(wire_sent_);
+    wire_sent_ = 0;
+  }
+  wire_.append(bytes);
+  update_interest();
+}
+
+void Connection::on_wire_writable() {
+  if (wire_left() == 0) {
+    update_interest();
+    return;
+  }
+  IoResult sent = tcp_send(fd_.get(), wire_.view().subspan(wire_sent_));
+  if (sent.kind == IoKind::kWouldBlock) return;
+  if (sent.kind != IoKind::kBytes) {
+    abort(DetachCause::kConnectionLost);
+    return;
+  }
+  shard_->counters().bytes_sent.add(sent.count);
+  wire_sent_ += sent.count;
+  stalled_since_ = shard_->now();
+  if (wire_left() == 0) {
+    wire_.release();
+    wire_sent_ = 0;
+    stalled_since_ = Instant::max();
+    if (stage_ == Stage::kClosing && out_.empty()) on_all_sent();
+  }
+  update_interest();
+  if (starved_ && session_ && unsent_bytes() < shard_->options().connection.congested_bytes / 2) {
+    starved_ = false;
+    session_->on_outlet_ready(shard_->effects(), shard_->now());
+    shard_->settle();
+  }
+}
+
+// Reads unless the peer leaves too much of our output lying; writes while there is some.
+void Connection::update_interest() {
+  if (!watched_) return;
+  const bool read = wire_left() <= shard_->options().connection.output_bytes_max || closing();
+  const bool write = wire_left() > 0;
+  const auto wanted = static_cast<IoInterest>((read ? 1 : 0) | (write ? 2 : 0));
+  if (wanted == interest_) return;
+  interest_ = wanted;
+  shard_->loop().change(fd_.get(), *this, interest_);
+}
+
+// --- The end -------------------------------------------------------------------------------------
+
+void Connection::close(CloseStyle style, ReasonCode reason, std::string_view sentence,
+                       DetachCause cause) {
+  if (closing()) return;
+  if (style == CloseStyle::kWithDisconnect && session_) {
+    FL_LOG(kInfo, "connection.closed", {"device", session_->name()}, {"reason", reason_name(reason)},
+           {"cause", sentence}, {"source", peer_.text()}, {"transport", transport()});
+    if (version_ == mqtt::ProtocolVersion::k5) {
+      mqtt::DisconnectPacket packet{.reason = reason, .properties = {}};
+      if (!sentence.empty() && session_->peer_wants_problem_information()) {
+        packet.properties.reason_string = sentence;
+      }
+      send(packet);
+    }
+  }
+  if (framing_ == Framing::kWebSocket) append_close(out(), close_code_of(reason));
+  begin_closing(cause);
+}
+
+void Connection::begin_closing(DetachCause cause) {
+  if (closing()) return;
+  detach_cause_ = cause;
+  enter(Stage::kClosing, shard_->options().connection.linger_max);
+  update_interest();
+  out();  // so that flush() comes by, even if there is nothing to send
+  shard_->close_later(*this);
+}
+
+void Connection::on_all_sent() {
+  if (tls_) {
+    ByteBuffer& cipher = shard_->cipher_scratch();
+    cipher.clear();
+    tls_->shutdown(cipher);
+    if (!cipher.empty()) (void)tcp_send(fd_.get(), cipher.view());
+  }
+  tcp_finish_sending(fd_.get());
+  stage_ = Stage::kLingering;
+}
+
+void Connection::abort(DetachCause cause) {
+  if (stage_ == Stage::kFinished) return;
+  if (!closing()) detach_cause_ = cause;
+  stage_ = Stage::kFinished;
+  shard_->close_later(*this);
+}
+
+void Connection::detach_session() {
+  if (!session_) return;
+  HostedSession& session = *session_;
+  session_ = nullptr;
+  session.connection = nullptr;
+  shard_->on_detached(session, detach_cause_);
+}
+
+// --- Time ----------------------------------------------------------------------------------------
+
+void Connection::arm_timer() {
+  Instant next = stage_deadline_;
+  if (stage_ == Stage::kOpen) {
+    if (keep_alive_interval_.count() > 0) {
+      next = std::min(next, last_packet_ + milliseconds(keep_alive_interval_.count() * 1500));
+    }
+    if (wire_left() > 0) {
+      next = std::min(next, stalled_since_ + shard_->options().connection.stalled_max);
+    }
+  }
+  if (next == Instant::max()) {
+    timer_.cancel();
+  } else {
+    shard_->loop().timers().arm(timer_, next);
+  }
+}
+
+void Connection::on_timer(Instant now) {
+  if (stage_ == Stage::kOpen) {
+    const milliseconds patience(keep_alive_interval_.count() * 1500);
+    if (wire_left() > 0 && now >= stalled_since_ + shard_->options().connection.stalled_max) {
+      FL_LOG(kInfo, "connection.stalled", {"device", session_->name()},
+             {"cause", "the client takes no more data"}, {"source", peer_.text()});
+      abort(DetachCause::kConnectionLost);
+      return;
+    }
+    if (patience.count() > 0 && now >= last_packet_ + patience) {
+      close(CloseStyle::kWithDisconnect, ReasonCode::kKeepAliveTimeout,
+            "no packet within one and a half times the keep alive", DetachCause::kConnectionLost);
+      return;
+    }
+  } else if (now >= stage_deadline_) {
+    if (closing()) {
+      stage_ = Stage::kFinished;
+      shard_->close_later(*this);
+      return;
+    }
+    switch (stage_) {
+      case Stage::kTls: refuse("TLS handshake took too long"); return;
+      case Stage::kHttpHead: refuse("HTTP request head took too long"); return;
+      case Stage::kAwaitConnect: refuse("no CONNECT in time"); return;
+      default: refuse("nothing was sent in time"); return;
+    }
+  }
+  arm_timer();
+}
+
+// --- Handover ------------------------------------------------------------------------------------
+
+void Connection::leave() {
+  shard_->loop().forget(fd_.get(), *this);
+  watched_ = false;
+  timer_.cancel();
+  ListLink<AllConnectionsTag>::unlink();
+  ListLink<FlushTag>::unlink();
+}
+
+bool Connection::join(Shard& shard) {
+  shard_ = &shard;
+  watched_ = shard.loop().watch(fd_.get(), *this, interest_);
+  return watched_;
+}
+
+void Connection::resume_connect() {
+  enter(Stage::kAwaitConnect, shard_->options().suspect.connect_max);
+  ByteBuffer bytes = std::move(tail_);
+  on_mqtt_bytes(bytes.view());
+}
+
+void Connection::attach(HostedSession& session, seconds keep_alive_interval,
+                        uint32_t packet_bytes_max) {
+  session_ = &session;
+  session.connection = this;
+  packet_bytes_max_ = packet_bytes_max;
+  frames_.set_message_bytes_max(uint64_t{packet_bytes_max} + 16);
+  keep_alive_interval_ = keep_alive_interval;
+  last_packet_ = shard_->now();
+  stage_ = Stage::kOpen;
+  stage_deadline_ = Instant::max();
+  arm_timer();
+}
+
+}  // namespace fairlead

@@ -1,0 +1,196 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/intrusive_list.h"
+#include "base/result.h"
+#include "net/loop.h"
+#include "net/tcp.h"
+#include "net/tls_stream.h"
+#include "net/unique_fd.h"
+#include "proto/mqtt/packet.h"
+#include "proto/mqtt/reader.h"
+#include "proto/mqtt/writer.h"
+#include "proto/ws/frame_reader.h"
+#include "registry/authenticator.h"
+#include "session/session.h"
+#include "shard/options.h"
+#include "shard/publish_encoder.h"
+
+namespace fairlead {
+
+class HostedSession;
+class Shard;
+struct RequestHead;
+
+struct AllConnectionsTag {};
+struct FlushTag {};
+struct ClosingTag {};
+
+// One client's way in: socket, TLS if any, WebSocket if any, MQTT packets. Glue of stages in a
+// row; the rules are in the parsers and in the session.
+//
+//   [proxy header] -> detect -> [TLS -> detect] -> [HTTP upgrade -> WebSocket] -> CONNECT -> open
+//
+// Owned by one shard at a time, on whose thread everything happens. Once CONNECT is authenticated
+// it moves, once, to the shard of its session: leave() here, join() there, with what was read.
+// Idle it owns no buffer. Output is gathered in out() and leaves at the end of the turn.
+//
+// Nothing is destroyed while its own code runs: close() marks, the shard's end of turn does.
+class Connection final : public IoHandler,
+                         public ListLink<AllConnectionsTag>,
+                         public ListLink<FlushTag>,
+                         public ListLink<ClosingTag> {
+ public:
+  Connection(Shard& shard, UniqueFd fd, const SocketAddress& peer,
+             const ListenerOptions& listener);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // Begins to be read. False when the kernel refuses to watch it.
+  [[nodiscard]] bool start();
+  void on_io(IoEvents events) override;
+
+  // --- Output: gathered, and sent by flush() at the end of the turn ------------------------------
+
+  // One MQTT packet, in a WebSocket message of its own where there is one.
+  void send_packet(Bytes packet);
+  void send(const mqtt::ConnackPacket& packet);
+  void send(const mqtt::AckPacket& packet);
+  void send(const mqtt::SubackPacket& packet);
+  void send(const mqtt::UnsubackPacket& packet);
+  void send(const mqtt::PingrespPacket& packet);
+  void send(const mqtt::DisconnectPacket& packet);
+  // Through the shard's encoder, so that what many receive alike is encoded once.
+  void send_publish(const mqtt::Message& message, const mqtt::PublishForm& form);
+  void flush();
+  [[nodiscard]] std::size_t unsent_bytes() const { return out_.size() + wire_left(); }
+  [[nodiscard]] Outlet outlet();
+
+  // --- The end -----------------------------------------------------------------------------------
+
+  // Ends the connection after what was sent, with DISCONNECT (MQTT 5.0, if `style` says so) and a
+  // close frame. The session is detached at the end of the turn, with `cause`.
+  void close(CloseStyle style, ReasonCode reason, std::string_view sentence, DetachCause cause);
+  // Nothing more can be sent: the socket failed or the peer is gone.
+  void abort(DetachCause cause);
+  // End of turn, for a closing one: takes leave of the session. May publish its will.
+  void detach_session();
+  // Whether it can be destroyed; otherwise it still has last bytes to send (see linger_max).
+  [[nodiscard]] bool finished() const { return stage_ == Stage::kFinished; }
+  [[nodiscard]] bool closing() const { return stage_ >= Stage::kClosing; }
+  [[nodiscard]] DetachCause detach_cause() const { return detach_cause_; }
+
+  // --- Handover ----------------------------------------------------------------------------------
+
+  [[nodiscard]] std::string_view moving_to() const { return identity_->session_key; }
+  void leave();
+  // On the new shard's thread. False when the kernel refuses to watch it.
+  [[nodiscard]] bool join(Shard& shard);
+  // Goes on with the CONNECT that it came with, and what was read behind it.
+  void resume_connect();
+  // Authenticated, but at home on another shard: waits for the end of on_io() to be moved.
+  void move_with(Identity&& identity, Bytes connect_packet);
+
+  // CONNECT is refused: CONNACK with the code, then the end. `peer_says` is for the client, the log
+  // has had its own line.
+  void refuse_connect(ReasonCode code, std::string_view peer_says);
+
+  // Accepted: packets go to the session from now on.
+  void attach(HostedSession& session, seconds keep_alive_interval, uint32_t packet_bytes_max);
+  [[nodiscard]] HostedSession* session() const { return session_; }
+
+  // --- For logs and for authentication -----------------------------------------------------------
+
+  [[nodiscard]] const SocketAddress& peer() const { return peer_; }
+  [[nodiscard]] TransportSecurity security() const {
+    return tls_ ? TransportSecurity::kTls : TransportSecurity::kPlain;
+  }
+  [[nodiscard]] std::string_view transport() const;  // "mqtt", "mqtts", "ws", "wss"
+  [[nodiscard]] mqtt::ProtocolVersion version() const { return version_; }
+
+ private:
+  enum class Stage : uint8_t {
+    kProxyHeader,
+    kDetect,
+    kTls,           // handshake; then detect once more
+    kDetectInTls,
+    kHttpHead,
+    kAwaitConnect,
+    kMoving,        // authenticated; what is read now waits for the new shard
+    kOpen,
+    kClosing,       // last bytes
+    kLingering,     // all is sent, our side is shut: waits for the peer's end
+    kFinished,
+  };
+  struct FrameSink;
+
+  void read();
+  void on_wire_writable();
+  void update_interest();
+  void on_all_sent();
+  template <class Packet>
+  void send_framed(const Packet& packet);
+
+  PlainFlow on_plain(MutableBytes piece);
+  void on_proxy_header(MutableBytes piece);
+  void on_first_bytes(MutableBytes piece);
+  void on_tls_bytes(MutableBytes cipher, MutableBytes plain_scratch);
+  void on_http_head(MutableBytes piece);
+  void answer_http(const RequestHead& head);
+  void on_frames(MutableBytes piece);
+
+  void on_mqtt_bytes(Bytes piece);
+  void complete_tail(Bytes& piece);
+  void on_packet(const mqtt::FixedHeader& header, Bytes packet);
+  void on_connect(Bytes packet, Bytes body);
+  void on_session_packet(const mqtt::FixedHeader& header, Bytes body);
+  template <class T, class Use>
+  void use_or_close(const Result<T>& parsed, Use&& use);
+
+  void refuse(std::string_view cause);      // before CONNECT is accepted: log and close
+  void protocol_error(const Reject& error);  // of an accepted client
+  void begin_closing(DetachCause cause);
+  void enter(Stage stage, milliseconds limit);
+  void on_timer(Instant now);
+  void arm_timer();
+
+  ByteBuffer& out();
+  void send_wire(Bytes bytes);
+  [[nodiscard]] std::size_t wire_left() const { return wire_.size() - wire_sent_; }
+
+  Shard* shard_;
+  HostedSession* session_ = nullptr;
+  const ListenerOptions* listener_;  // of the server's options, which outlive the shards
+  std::unique_ptr<TlsStream> tls_;
+  std::unique_ptr<Identity> identity_;  // while it moves
+  ByteBuffer tail_;                     // an incomplete packet or head
+  ByteBuffer out_;                      // leased: what is to be sent at the end of the turn
+  ByteBuffer wire_;                     // what the socket would not take
+  std::size_t wire_sent_ = 0;           // of wire_
+  FrameReader frames_;
+  Instant stage_deadline_ = Instant::max();
+  Instant last_packet_{};
+  Instant stalled_since_ = Instant::max();
+  SocketAddress peer_;
+  UniqueFd fd_;
+  uint32_t packet_bytes_max_;
+  seconds keep_alive_interval_{0};
+  Stage stage_;
+  Framing framing_ = Framing::kBare;
+  mqtt::ProtocolVersion version_ = mqtt::ProtocolVersion::k311;
+  IoInterest interest_ = IoInterest::kRead;
+  DetachCause detach_cause_ = DetachCause::kConnectionLost;
+  bool watched_ = false;
+  bool starved_ = false;  // the session was told that the outlet is congested
+  MethodTimer<Connection, &Connection::on_timer> timer_{*this};
+
+};
+
+}  // namespace fairlead

@@ -1,0 +1,295 @@
+// The stages of a connection before and with MQTT: what is made of the bytes that were read.
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "proto/detect/detect.h"
+#include "proto/http/request_head.h"
+#include "proto/http/response.h"
+#include "proto/proxy/header.h"
+#include "proto/ws/frame_writer.h"
+#include "proto/ws/handshake.h"
+#include "shard/admission.h"
+#include "shard/connection.h"
+#include "shard/hosted_session.h"
+#include "shard/shard.h"
+
+namespace fairlead {
+
+// What FrameReader tells: MQTT is a stream of bytes to it, so that frames end anywhere.
+struct Connection::FrameSink {
+  Connection& connection;
+
+  [[nodiscard]] Flow flow() const { return connection.closing() ? Flow::kStop : Flow::kContinue; }
+  Flow on_data(MutableBytes piece) {
+    connection.on_mqtt_bytes(piece);
+    return flow();
+  }
+  Flow on_message_end(Opcode) { return Flow::kContinue; }
+  Flow on_ping(Bytes payload) {
+    append_pong(connection.out(), payload);
+    return Flow::kContinue;
+  }
+  Flow on_pong(Bytes) { return Flow::kContinue; }
+  Flow on_close(CloseCode code, std::string_view) {
+    append_close(connection.out(), code);
+    connection.begin_closing(DetachCause::kConnectionLost);
+    return Flow::kStop;
+  }
+};
+
+// --- Before MQTT ---------------------------------------------------------------------------------
+
+void Connection::refuse(std::string_view cause) {
+  if (closing()) return;
+  shard_->counters().connects_refused.add();
+  FL_LOG(kInfo, "connection.refused", {"source", peer_.text()}, {"transport", transport()},
+         {"cause", cause});
+  begin_closing(DetachCause::kConnectionLost);
+}
+
+void Connection::on_proxy_header(MutableBytes piece) {
+  tail_.append(piece);
+  ProxyParse parsed = parse_proxy_header(tail_.view());
+  if (std::holds_alternative<ProxyNeedsMore>(parsed)) return;
+  if (auto* error = std::get_if<Reject>(&parsed)) {
+    refuse(error->sentence);
+    return;
+  }
+  const auto& header = std::get<ProxyHeader>(parsed);
+  if (header.kind == ProxyHeader::Kind::kProxied) {
+    const std::string text = header.source.text();
+    const std::string ip = text.substr(0, text.rfind(':'));
+    if (auto address = SocketAddress::parse(ip, header.source.port)) peer_ = *address;
+  }
+  ByteBuffer behind = std::move(tail_);
+  enter(Stage::kDetect, shard_->options().suspect.detect_max);
+  MutableBytes rest = behind.mutable_view().subspan(header.size);
+  if (!rest.empty()) on_first_bytes(rest);
+}
+
+void Connection::on_first_bytes(MutableBytes piece) {
+  const ListenerProtocols& allowed = listener_->protocols;
+  const SuspectLimits& limits = shard_->options().suspect;
+  const bool in_tls = tls_ != nullptr;
+  switch (detect_protocol(piece, ProxyExpectation::kNotExpected)) {
+    case Protocol::kNeedMore: return;
+    case Protocol::kTls: {
+      auto context = shard_->tls();
+      if (in_tls) return refuse("TLS inside TLS");
+      if (!context || !allowed.any_tls()) return refuse("this listener does not take TLS");
+      tls_ = std::make_unique<TlsStream>(std::move(context));
+      enter(Stage::kTls, limits.tls_handshake_max);
+      // The bytes lie in the buffer for plain ones: the other one serves for what is decrypted.
+      return on_tls_bytes(piece, shard_->loop().cipher_scratch());
+    }
+    case Protocol::kHttp:
+      if (in_tls ? !allowed.wss : !allowed.ws) {
+        append_refusal(out(), 403, "This listener does not take WebSocket connections.");
+        return refuse("this listener does not take WebSocket");
+      }
+      enter(Stage::kHttpHead, limits.http_head_max);
+      return on_http_head(piece);
+    case Protocol::kMqtt:
+      if (in_tls ? !allowed.mqtts : !allowed.mqtt) {
+        return refuse("this listener does not take MQTT without WebSocket");
+      }
+      enter(Stage::kAwaitConnect, limits.connect_max);
+      return on_mqtt_bytes(piece);
+    case Protocol::kProxy:
+    case Protocol::kUnknown: break;
+  }
+  refuse("the first byte is of no protocol that is spoken here");
+}
+
+void Connection::on_http_head(MutableBytes piece) {
+  tail_.append(piece);
+  const HeadLimits limits{.head_bytes_max = shard_->options().suspect.http_head_bytes_max};
+  RequestHeadParse parsed = parse_request_head(tail_.view(), limits);
+  if (std::holds_alternative<HeadNeedsMore>(parsed)) return;
+  if (auto* refusal = std::get_if<HttpRefusal>(&parsed)) {
+    append_refusal(out(), *refusal);
+    refuse("HTTP: " + refusal->sentence);
+    return;
+  }
+  const auto& head = std::get<RequestHead>(parsed);
+  answer_http(head);
+  ByteBuffer behind = std::move(tail_);  // the head's views are still good: it is the same memory
+  MutableBytes rest = behind.mutable_view().subspan(head.head_size);
+  if (!closing() && !rest.empty()) on_frames(rest);
+}
+
+void Connection::answer_http(const RequestHead& head) {
+  const bool is_get = head.method == "GET" || head.method == "HEAD";
+  if (is_get && head.path() == "/healthz" && !head.headers.has_token("Upgrade", "websocket")) {
+    append_response(out(), {.status = 200, .body = "ok\n", .headers = {}},
+                    head.method == "HEAD" ? ResponseBody::kLeftOut : ResponseBody::kSent);
+    begin_closing(DetachCause::kConnectionLost);
+    return;
+  }
+  UpgradeVerdict verdict = evaluate_upgrade(head);
+  if (auto* refusal = std::get_if<UpgradeRefusal>(&verdict)) {
+    append_refusal(out(), refusal->status, refusal->sentence, refusal->headers);
+    refuse("HTTP " + std::to_string(refusal->status) + ": " + std::string(refusal->sentence));
+    return;
+  }
+  write_upgrade_response(out(), std::get<UpgradeAccepted>(verdict));
+  framing_ = Framing::kWebSocket;
+  frames_.set_message_bytes_max(uint64_t{packet_bytes_max_} + 16);
+  enter(Stage::kAwaitConnect, shard_->options().suspect.connect_max);
+}
+
+void Connection::on_frames(MutableBytes piece) {
+  std::optional<CloseCode> broken = frames_.feed(piece, FrameSink{*this});
+  if (!broken || closing()) return;
+  append_close(out(), *broken);
+  const std::string cause = "WebSocket: frame refused with close code " +
+                            std::to_string(static_cast<uint16_t>(*broken));
+  if (!session_) return refuse(cause);
+  FL_LOG(kInfo, "connection.closed", {"device", session_->name()}, {"cause", cause},
+         {"source", peer_.text()}, {"transport", transport()});
+  begin_closing(DetachCause::kConnectionLost);
+}
+
+// --- MQTT ----------------------------------------------------------------------------------------
+
+void Connection::on_mqtt_bytes(Bytes piece) {
+  if (stage_ != Stage::kMoving && !tail_.empty()) complete_tail(piece);
+  while (!piece.empty() && !closing() && stage_ != Stage::kMoving) {
+    auto header = mqtt::read_fixed_header(piece, packet_bytes_max_);
+    if (!header) return protocol_error(header.error());
+    if (!*header || piece.size() < (*header)->packet_size()) break;
+    Bytes packet = piece.first((*header)->packet_size());
+    piece = piece.subspan(packet.size());
+    on_packet(**header, packet);
+  }
+  if (!closing()) tail_.append(piece);
+}
+
+// Takes from `piece` what the packet in tail_ lacks, and no more.
+void Connection::complete_tail(Bytes& piece) {
+  while (!piece.empty() && !tail_.empty() && !closing() && stage_ != Stage::kMoving) {
+    auto header = mqtt::read_fixed_header(tail_.view(), packet_bytes_max_);
+    if (!header) return protocol_error(header.error());
+    const std::size_t wanted = *header ? (*header)->packet_size() : tail_.size() + 1;
+    const std::size_t more = std::min(wanted - tail_.size(), piece.size());
+    tail_.append(piece.first(more));
+    piece = piece.subspan(more);
+    if (!*header || tail_.size() < wanted) continue;
+    ByteBuffer whole = std::move(tail_);
+    on_packet(**header, whole.view());
+  }
+}
+
+void Connection::protocol_error(const Reject& error) {
+  if (session_) {
+    close(CloseStyle::kWithDisconnect, error.code, error.sentence, DetachCause::kConnectionLost);
+  } else {
+    refuse(error.sentence);
+  }
+}
+
+void Connection::on_packet(const mqtt::FixedHeader& header, Bytes packet) {
+  last_packet_ = shard_->now();
+  Bytes body = packet.subspan(header.header_size);
+  if (stage_ == Stage::kOpen) {
+    on_session_packet(header, body);
+    shard_->settle();
+  } else if (header.type == mqtt::PacketType::kConnect) {
+    on_connect(packet, body);
+  } else {
+    refuse(std::string(mqtt::packet_name(header.type)) + " before CONNECT");
+  }
+}
+
+void Connection::on_connect(Bytes packet, Bytes body) {
+  auto connect = mqtt::read_connect(body);
+  if (connect) {
+    version_ = connect->version;
+    shard_->admission().on_connect(*this, *connect, packet, std::move(identity_));
+    return;
+  }
+  const Reject& error = connect.error();
+  if (auto version = mqtt::peek_version(body)) version_ = *version;
+  // MQTT 3.1.1 section 3.1.4: a malformed CONNECT is answered by closing, an unknown version and
+  // an identifier that cannot be had by CONNACK. 5.0 has a code for each.
+  const bool answered = version_ == mqtt::ProtocolVersion::k5 ||
+                        error.code == ReasonCode::kUnsupportedProtocolVersion ||
+                        error.code == ReasonCode::kClientIdentifierNotValid;
+  if (answered) {
+    FL_LOG(kInfo, "connect.refused", {"source", peer_.text()}, {"transport", transport()},
+           {"cause", error.sentence});
+    refuse_connect(error.code, error.sentence);
+  } else {
+    refuse(error.sentence);
+  }
+}
+
+void Connection::refuse_connect(ReasonCode code, std::string_view peer_says) {
+  if (closing()) return;
+  shard_->counters().connects_refused.add();
+  mqtt::ConnackPacket connack;
+  connack.reason = code;
+  if (!peer_says.empty()) connack.properties.reason_string = peer_says;
+  send(connack);
+  if (framing_ == Framing::kWebSocket) append_close(out(), CloseCode::kPolicyViolation);
+  begin_closing(DetachCause::kConnectionLost);
+}
+
+void Connection::move_with(Identity&& identity, Bytes connect_packet) {
+  identity_ = std::make_unique<Identity>(std::move(identity));
+  tail_.append(connect_packet);
+  stage_ = Stage::kMoving;
+}
+
+template <class T, class Use>
+void Connection::use_or_close(const Result<T>& parsed, Use&& use) {
+  if (parsed.ok()) {
+    use(parsed.value());
+  } else {
+    protocol_error(parsed.error());
+  }
+}
+
+void Connection::on_session_packet(const mqtt::FixedHeader& header, Bytes body) {
+  using mqtt::PacketType;
+  HostedSession& session = *session_;
+  Effects& effects = shard_->effects();
+  const Instant now = shard_->now();
+  switch (header.type) {
+    case PacketType::kPublish:
+      shard_->counters().messages_received.add();
+      return use_or_close(mqtt::read_publish(version_, header.flags, body),
+                          [&](const auto& p) { session.on_publish(p, effects, now); });
+    case PacketType::kPuback:
+    case PacketType::kPubrec:
+    case PacketType::kPubrel:
+    case PacketType::kPubcomp:
+      return use_or_close(mqtt::read_ack(version_, header.type, body),
+                          [&](const auto& p) { session.on_ack(p, effects, now); });
+    case PacketType::kSubscribe:
+      return use_or_close(mqtt::read_subscribe(version_, body),
+                          [&](const auto& p) { session.on_subscribe(p, effects, now); });
+    case PacketType::kUnsubscribe:
+      return use_or_close(mqtt::read_unsubscribe(version_, body),
+                          [&](const auto& p) { session.on_unsubscribe(p, effects); });
+    case PacketType::kPingreq:
+      return use_or_close(mqtt::read_empty(header.type, body),
+                          [&](const auto&) { session.on_pingreq(effects); });
+    case PacketType::kDisconnect:
+      return use_or_close(mqtt::read_disconnect(version_, body),
+                          [&](const auto& p) { session.on_disconnect(p, effects); });
+    case PacketType::kConnect:
+    case PacketType::kConnack:
+    case PacketType::kSuback:
+    case PacketType::kUnsuback:
+    case PacketType::kPingresp:
+    case PacketType::kAuth: break;
+  }
+  const bool again = header.type == PacketType::kConnect;
+  protocol_error({ReasonCode::kProtocolError,
+                  again ? "a second CONNECT on one connection"
+                        : std::string(mqtt::packet_name(header.type)) + " from a client"});
+}
+
+}  // namespace fairlead

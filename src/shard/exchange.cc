@@ -1,0 +1,414 @@
+#include "shard/exchange.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "auth/device_address.h"
+#include "proto/mqtt/topic.h"
+#include "shard/connection.h"
+#include "shard/hosted_session.h"
+#include "shard/shard.h"
+
+namespace fairlead {
+namespace {
+
+constexpr uint32_t kSweepBudget = 2000;
+
+// The parts of a filter that the session has checked.
+mqtt::FilterParts parts_of(std::string_view filter) {
+  auto parts = mqtt::split_filter(filter);
+  FL_ASSERT(parts.ok());
+  return *parts;
+}
+
+}  // namespace
+
+// --- Messages ------------------------------------------------------------------------------------
+
+void Exchange::settle_now() {
+  while (!outbound_.empty() || !completed_.empty()) {
+    std::swap(outbound_, routing_);
+    for (const mqtt::MessageRef& message : routing_) route(message);
+    routing_.clear();
+    std::vector<PendingSubscribe> completed = std::move(completed_);
+    completed_.clear();
+    for (PendingSubscribe& pending : completed) complete(std::move(pending));
+  }
+}
+
+void Exchange::route(const mqtt::MessageRef& message) {
+  if (message->retain() == mqtt::Retain::kYes) {
+    const uint16_t owner = shard_.home_of(message->topic());
+    if (owner == shard_.index()) {
+      update_retained(message);
+    } else {
+      shard_.post(owner, RetainedUpdate{message});
+    }
+  }
+  deliver_here(message);
+  if (shard_.shard_count() == 1) return;
+  TargetMask targets = others_.targets(message->topic());
+  if (auto device = addressed_device(message->topic())) {
+    targets |= mask_of(TargetId{static_cast<uint8_t>(shard_.home_of(
+        device_session_key(device->product_key, device->device_name)))});
+  }
+  targets &= ~mask_of(shard_.target());
+  for (; targets != 0; targets &= targets - 1) {
+    shard_.post(static_cast<uint16_t>(std::countr_zero(targets)), Routed{message});
+  }
+}
+
+void Exchange::deliver_here(const mqtt::MessageRef& message) {
+  const std::string_view topic = message->topic();
+  const HostedSession* sender = shard_.sessions().find(message->sender());
+  matches_.clear(sender ? std::optional(sender->slot()) : std::nullopt);
+  tree_.match(topic, matches_);
+  if (auto device = addressed_device(topic)) {
+    HostedSession* session = shard_.sessions().find(
+        device_session_key(device->product_key, device->device_name));
+    if (session && session != sender && session->wants_unasked(topic)) {
+      matches_.add({.subscriber = session->slot(),
+                    .identifier = 0,
+                    .options = {.qos = mqtt::Qos::kAtLeastOnce}});
+    }
+  }
+  shard_.encoder().begin(matches_.size());
+  for (const MatchSet::Target target : matches_) {
+    HostedSession* session = shard_.sessions().at(target.subscriber);
+    FL_ASSERT(session);
+    (void)session->deliver(message,
+                           {.subscription_qos = target.qos,
+                            .retain_as_published = target.retain_as_published,
+                            .identifiers = target.identifiers},
+                           shard_.effects(), shard_.now());
+  }
+  if (shared_.group_count() == 0) return;
+  shared_.match(topic, [&](SharedGroups::GroupRef group) { deliver_shared(group, message); });
+}
+
+// --- Shared groups -------------------------------------------------------------------------------
+
+void Exchange::deliver_shared(SharedGroups::GroupRef group, const mqtt::MessageRef& message) {
+  deliver_to_member(shared_.choose(group), group, message, 1);
+}
+
+// Tries members until one takes the message or it travels to another shard.
+void Exchange::deliver_to_member(const SharedMember* member, SharedGroups::GroupRef group,
+                                 const mqtt::MessageRef& message, uint32_t tried) {
+  for (; member; member = shared_.next_after(group, member->session, tried++)) {
+    if (member->shard != shard_.index()) {
+      shard_.post(member->shard, SharedDelivery{message, *member, group, shard_.index(), tried});
+      return;
+    }
+    if (deliver_to_local_member(*member, message)) return;
+  }
+}
+
+bool Exchange::deliver_to_local_member(const SharedMember& member,
+                                       const mqtt::MessageRef& message) {
+  HostedSession* session = shard_.sessions().find(member.session);
+  if (!session) return false;
+  shard_.encoder().begin(1);
+  const std::span identifiers(&member.identifier, member.identifier == 0 ? 0 : 1);
+  return session->deliver(message,
+                          {.subscription_qos = member.options.qos,
+                           .retain_as_published = member.options.retain_as_published,
+                           .identifiers = identifiers},
+                          shard_.effects(), shard_.now()) == DeliveryResult::kTaken;
+}
+
+void Exchange::on_message(SharedDelivery&& m) {
+  if (deliver_to_local_member(m.member, m.message)) return;
+  shard_.post(m.owner, SharedRetry{std::move(m.message), m.member.session, m.group, m.tried});
+}
+
+void Exchange::on_message(SharedRetry&& m) {
+  deliver_to_member(shared_.next_after(m.group, m.failed, m.tried), m.group, m.message,
+                    m.tried + 1);
+}
+
+void Exchange::join_here(std::string_view group, std::string_view filter,
+                         const SharedMember& member, Presence presence) {
+  if (shared_.join(group, filter, member, presence) == Added::kNew) want(filter);
+}
+
+void Exchange::leave_here(std::string_view group, std::string_view filter, uint64_t session) {
+  if (shared_.leave(group, filter, session)) unwant(filter);
+}
+
+void Exchange::on_message(SharedLeave&& m) { leave_here(m.group, m.filter, m.session); }
+
+void Exchange::on_message(SharedPresence&& m) {
+  (void)shared_.set_presence(m.group, m.filter, m.session, m.presence);
+}
+
+uint16_t Exchange::owner_of_group(std::string_view group, std::string_view filter) const {
+  std::string name(group);
+  name += '/';
+  name += filter;
+  return shard_.home_of(name);
+}
+
+void Exchange::set_presence(HostedSession& session, Presence presence) {
+  if (session.shared_count == 0) return;
+  session.for_each_subscription([&](std::string_view filter, const mqtt::SubscriptionOptions&) {
+    const mqtt::FilterParts parts = parts_of(filter);
+    if (parts.group.empty()) return;
+    const uint16_t owner = owner_of_group(parts.group, parts.filter);
+    if (owner == shard_.index()) {
+      (void)shared_.set_presence(parts.group, parts.filter, session.id(), presence);
+    } else {
+      shard_.post(owner, SharedPresence{std::string(parts.group), std::string(parts.filter),
+                                        session.id(), presence});
+    }
+  });
+}
+
+// --- Interest ------------------------------------------------------------------------------------
+
+void Exchange::want(std::string_view filter) {
+  if (auto key = local_interest_.add(filter)) announce(InterestChange::Kind::kWanted, *key);
+}
+
+void Exchange::unwant(std::string_view filter) {
+  if (auto key = local_interest_.remove(filter)) announce(InterestChange::Kind::kUnwanted, *key);
+}
+
+void Exchange::announce(InterestChange::Kind kind, const InterestKey& key) {
+  if (kind == InterestChange::Kind::kWanted) announced_ = true;
+  for (uint16_t to = 0; to < shard_.shard_count(); ++to) {
+    if (to != shard_.index()) shard_.post(to, InterestChange{kind, key, shard_.target()});
+  }
+}
+
+void Exchange::on_message(InterestChange&& m) {
+  if (m.kind == InterestChange::Kind::kWanted) {
+    others_.add(m.key, m.shard);
+  } else {
+    (void)others_.remove(m.key, m.shard);
+  }
+}
+
+// --- SUBSCRIBE and UNSUBSCRIBE -------------------------------------------------------------------
+
+void Exchange::subscribe(HostedSession& session, std::span<const SubscriptionGrant> grants,
+                         const mqtt::SubackPacket& suback) {
+  PendingSubscribe pending{.session_id = session.id(),
+                           .attachment = session.attachment,
+                           .packet_id = suback.packet_id,
+                           .reasons = suback.reasons,
+                           .grants = {},
+                           .retained = {}};
+  std::vector<SubscribeSync> syncs(shard_.shard_count());
+  announced_ = false;
+  for (uint32_t i = 0; i < grants.size(); ++i) {
+    const SubscriptionGrant& grant = grants[i];
+    pending.grants.push_back({grant.options, grant.identifier});
+    const mqtt::FilterParts parts = parts_of(grant.filter);
+    if (!parts.group.empty()) {
+      add_shared(session, parts, grant, syncs);
+      continue;
+    }
+    const Subscription entry{session.slot(), grant.identifier, grant.options};
+    if (tree_.add(grant.filter, entry) == Added::kNew) {
+      shard_.counters().subscriptions_now.add();
+      want(grant.filter);
+    }
+    if (asks_for_retained(grant)) ask_retained(i, grant.filter, syncs, pending.retained);
+  }
+  if (shard_.shard_count() > 1) send_syncs(syncs, pending);
+  finish_subscribe(session, std::move(pending));
+}
+
+void Exchange::add_shared(HostedSession& session, const mqtt::FilterParts& parts,
+                          const SubscriptionGrant& grant, std::vector<SubscribeSync>& syncs) {
+  const SharedMember member{.session = session.id(),
+                            .subscriber = session.slot(),
+                            .identifier = grant.identifier,
+                            .options = grant.options,
+                            .shard = shard_.index()};
+  if (grant.existed == SubscriptionGrant::Existed::kNo) {
+    ++session.shared_count;
+    shard_.counters().subscriptions_now.add();
+  }
+  const uint16_t owner = owner_of_group(parts.group, parts.filter);
+  if (owner == shard_.index()) {
+    join_here(parts.group, parts.filter, member, Presence::kOnline);
+  } else {
+    syncs[owner].joins.push_back({std::string(parts.group), std::string(parts.filter), member});
+  }
+}
+
+// MQTT 5.0 section 3.3.1.3: shared subscriptions get none.
+bool Exchange::asks_for_retained(const SubscriptionGrant& grant) const {
+  switch (grant.options.retain_handling) {
+    case mqtt::RetainHandling::kSend: return true;
+    case mqtt::RetainHandling::kSendIfNew:
+      return grant.existed == SubscriptionGrant::Existed::kNo;
+    case mqtt::RetainHandling::kDoNotSend: return false;
+  }
+  unreachable();
+}
+
+void Exchange::ask_retained(uint32_t grant, std::string_view filter,
+                            std::vector<SubscribeSync>& syncs, Found& found) {
+  const bool exact = !mqtt::has_wildcard(filter);
+  const uint16_t owner = exact ? shard_.home_of(filter) : uint16_t{0};
+  for (uint16_t i = 0; i < shard_.shard_count(); ++i) {
+    if (exact && i != owner) continue;
+    if (i == shard_.index()) {
+      find_retained(grant, filter, found);
+    } else {
+      syncs[i].queries.push_back({grant, std::string(filter)});
+    }
+  }
+}
+
+void Exchange::find_retained(uint32_t grant, std::string_view filter, Found& found) {
+  retained_.match(filter, shard_.now(), [&](const mqtt::MessageRef& message) {
+    found.emplace_back(grant, message);
+  });
+}
+
+// Asks the shards that have something to say. All are asked when the SUBACK must wait until all
+// have heard of a new interest, this SUBSCRIBE's own or one of before that is unconfirmed still.
+void Exchange::send_syncs(std::vector<SubscribeSync>& syncs, PendingSubscribe& pending) {
+  const bool ask_all = announced_ || unconfirmed_ > 0;
+  pending.token = next_token_++;
+  for (uint16_t to = 0; to < syncs.size(); ++to) {
+    SubscribeSync& sync = syncs[to];
+    const bool has_work = !sync.queries.empty() || !sync.joins.empty();
+    if (to == shard_.index() || (!ask_all && !has_work)) continue;
+    sync.from = shard_.index();
+    sync.token = pending.token;
+    ++pending.missing_replies;
+    shard_.post(to, std::move(sync));
+  }
+  if (pending.missing_replies > 0) ++unconfirmed_;
+}
+
+// SUBACKs leave in the order of the SUBSCRIBEs: device SDKs count on it.
+void Exchange::finish_subscribe(HostedSession& session, PendingSubscribe&& pending) {
+  if (pending.missing_replies == 0 && session.subscribes_pending.empty()) {
+    completed_.push_back(std::move(pending));
+    return;
+  }
+  session.subscribes_pending.push_back(pending.token);
+  pending_.emplace(pending.token, std::move(pending));
+}
+
+void Exchange::on_message(SubscribeSyncReply&& m) {
+  auto found = pending_.find(m.token);
+  FL_ASSERT(found != pending_.end());
+  PendingSubscribe& pending = found->second;
+  std::move(m.retained.begin(), m.retained.end(), std::back_inserter(pending.retained));
+  if (--pending.missing_replies > 0) return;
+  --unconfirmed_;
+  HostedSession* session = shard_.sessions().find(pending.session_id);
+  if (!session) {
+    pending_.erase(found);
+    return;
+  }
+  auto& waiting = session->subscribes_pending;
+  std::size_t done = 0;
+  for (; done < waiting.size(); ++done) {
+    auto next = pending_.find(waiting[done]);
+    if (next->second.missing_replies > 0) break;
+    completed_.push_back(std::move(next->second));
+    pending_.erase(next);
+  }
+  waiting.erase(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(done));
+}
+
+void Exchange::complete(PendingSubscribe&& pending) {
+  HostedSession* session = shard_.sessions().find(pending.session_id);
+  if (!session || !session->connection || session->attachment != pending.attachment) return;
+  session->connection->send(mqtt::SubackPacket{.packet_id = pending.packet_id,
+                                               .reasons = std::move(pending.reasons),
+                                               .properties = {}});
+  for (const auto& [index, message] : pending.retained) {
+    const PendingSubscribe::Grant& grant = pending.grants[index];
+    const std::span identifiers(&grant.identifier, grant.identifier == 0 ? 0 : 1);
+    shard_.encoder().begin(1);
+    (void)session->deliver(message,
+                           {.subscription_qos = grant.options.qos,
+                            .retain_as_published = true,
+                            .kind = Deliverable::kRetained,
+                            .identifiers = identifiers},
+                           shard_.effects(), shard_.now());
+  }
+}
+
+void Exchange::unsubscribe(HostedSession& session, std::string_view filter) {
+  const mqtt::FilterParts parts = parts_of(filter);
+  shard_.counters().subscriptions_now.subtract();
+  if (parts.group.empty()) {
+    if (tree_.remove(filter, session.slot())) unwant(filter);
+    return;
+  }
+  FL_ASSERT(session.shared_count > 0);
+  --session.shared_count;
+  const uint16_t owner = owner_of_group(parts.group, parts.filter);
+  if (owner == shard_.index()) {
+    leave_here(parts.group, parts.filter, session.id());
+  } else {
+    shard_.post(owner,
+                SharedLeave{std::string(parts.group), std::string(parts.filter), session.id()});
+  }
+}
+
+// --- For other shards ----------------------------------------------------------------------------
+
+void Exchange::on_message(SubscribeSync&& m) {
+  PendingReply pending{.to = m.from, .reply = {.token = m.token, .retained = {}}};
+  for (const auto& query : m.queries) {
+    find_retained(query.grant, query.filter, pending.reply.retained);
+  }
+  announced_ = false;
+  for (const auto& join : m.joins) {
+    join_here(join.group, join.filter, join.member, Presence::kOnline);
+  }
+  // The group is of use only when every shard sends its messages here. The asking shard hears of
+  // it before it hears the reply; the others have to confirm.
+  if (m.joins.empty() || (!announced_ && unconfirmed_ == 0) || shard_.shard_count() == 2) {
+    shard_.post(pending.to, std::move(pending.reply));
+    return;
+  }
+  const uint64_t token = next_token_++;
+  for (uint16_t to = 0; to < shard_.shard_count(); ++to) {
+    if (to == shard_.index() || to == pending.to) continue;
+    ++pending.missing_replies;
+    shard_.post(to, Barrier{shard_.index(), token});
+  }
+  ++unconfirmed_;
+  replies_.emplace(token, std::move(pending));
+}
+
+void Exchange::on_message(Barrier&& m) { shard_.post(m.from, BarrierReply{m.token}); }
+
+void Exchange::on_message(BarrierReply&& m) {
+  auto found = replies_.find(m.token);
+  FL_ASSERT(found != replies_.end());
+  if (--found->second.missing_replies > 0) return;
+  --unconfirmed_;
+  shard_.post(found->second.to, std::move(found->second.reply));
+  replies_.erase(found);
+}
+
+// --- Retained messages ---------------------------------------------------------------------------
+
+void Exchange::update_retained(const mqtt::MessageRef& message) {
+  if (message->payload().empty()) {
+    (void)retained_.clear(message->topic());
+  } else if (retained_.set(message) == RetainedStore::Set::kRefusedLimit) {
+    shard_.counters().messages_dropped.add();
+  }
+  shard_.counters().retained_now.set(retained_.count());
+}
+
+void Exchange::sweep(Instant now) {
+  (void)retained_.sweep(now, kSweepBudget);
+  shard_.counters().retained_now.set(retained_.count());
+}
+
+}  // namespace fairlead

@@ -1,0 +1,135 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "proto/mqtt/message.h"
+#include "proto/mqtt/topic.h"
+#include "router/interest.h"
+#include "router/match_set.h"
+#include "router/retained.h"
+#include "router/shared_group.h"
+#include "router/topic_tree.h"
+#include "session/effects.h"
+#include "shard/inbox.h"
+
+namespace fairlead {
+
+class HostedSession;
+class Shard;
+
+// Where messages meet subscriptions on one shard, and the way to the others (DESIGN section 4).
+//
+// Whose is what: a filter is in the tree of the shard where its session lives. A retained message
+// is kept by the shard that its topic hashes to, a shared group by the shard that its name hashes
+// to. Every shard knows of every other's filters as much as Interest tells.
+//
+// Sessions call through Effects while they run, so nothing here calls a session before settle():
+// messages to be routed and SUBACKs to be followed by retained messages wait until then.
+class Exchange {
+ public:
+  Exchange(Shard& shard, const RetainedLimits& retained_limits)
+      : shard_(shard), retained_(retained_limits) {}
+
+  // --- From sessions, by way of Effects ----------------------------------------------------------
+  void publish(mqtt::MessageRef message) { outbound_.push_back(std::move(message)); }
+  void subscribe(HostedSession& session, std::span<const SubscriptionGrant> grants,
+                 const mqtt::SubackPacket& suback);
+  void unsubscribe(HostedSession& session, std::string_view filter);
+  // Carries out what the calls above have left. To be called after every call of a session.
+  void settle() {
+    if (!outbound_.empty() || !completed_.empty()) settle_now();
+  }
+
+  // Connected or not: for the choice in shared groups.
+  void set_presence(HostedSession& session, Presence presence);
+
+  // --- From other shards -------------------------------------------------------------------------
+  void on_message(Routed&& m) { deliver_here(m.message); }
+  void on_message(RetainedUpdate&& m) { update_retained(m.message); }
+  void on_message(InterestChange&& m);
+  void on_message(SharedLeave&& m);
+  void on_message(SharedPresence&& m);
+  void on_message(SharedDelivery&& m);
+  void on_message(SharedRetry&& m);
+  void on_message(SubscribeSync&& m);
+  void on_message(SubscribeSyncReply&& m);
+  void on_message(Barrier&& m);
+  void on_message(BarrierReply&& m);
+
+  // A slice of the search for expired retained messages.
+  void sweep(Instant now);
+
+ private:
+  using Found = std::vector<std::pair<uint32_t, mqtt::MessageRef>>;
+
+  // A SUBSCRIBE whose SUBACK waits for other shards.
+  struct PendingSubscribe {
+    struct Grant {
+      mqtt::SubscriptionOptions options;
+      uint32_t identifier = 0;
+    };
+    uint64_t token = 0;
+    uint64_t session_id = 0;
+    uint32_t attachment = 0;  // of the session: a later connection did not ask
+    uint32_t missing_replies = 0;
+    mqtt::PacketId packet_id{};
+    std::vector<ReasonCode> reasons;
+    std::vector<Grant> grants;
+    Found retained;
+  };
+  // A reply to another shard that waits for barriers.
+  struct PendingReply {
+    uint16_t to = 0;
+    uint32_t missing_replies = 0;
+    SubscribeSyncReply reply;
+  };
+
+  void settle_now();
+  void route(const mqtt::MessageRef& message);
+  void deliver_here(const mqtt::MessageRef& message);
+  void deliver_shared(SharedGroups::GroupRef group, const mqtt::MessageRef& message);
+  void deliver_to_member(const SharedMember* member, SharedGroups::GroupRef group,
+                         const mqtt::MessageRef& message, uint32_t tried);
+  [[nodiscard]] bool deliver_to_local_member(const SharedMember& member,
+                                             const mqtt::MessageRef& message);
+  void update_retained(const mqtt::MessageRef& message);
+
+  void add_shared(HostedSession& session, const mqtt::FilterParts& parts,
+                  const SubscriptionGrant& grant, std::vector<SubscribeSync>& syncs);
+  void want(std::string_view filter);
+  void unwant(std::string_view filter);
+  void announce(InterestChange::Kind kind, const InterestKey& key);
+  void join_here(std::string_view group, std::string_view filter, const SharedMember& member,
+                 Presence presence);
+  void leave_here(std::string_view group, std::string_view filter, uint64_t session);
+  [[nodiscard]] uint16_t owner_of_group(std::string_view group, std::string_view filter) const;
+  [[nodiscard]] bool asks_for_retained(const SubscriptionGrant& grant) const;
+  void find_retained(uint32_t grant, std::string_view filter, Found& found);
+  void ask_retained(uint32_t grant, std::string_view filter, std::vector<SubscribeSync>& syncs,
+                    Found& found);
+  void send_syncs(std::vector<SubscribeSync>& syncs, PendingSubscribe& pending);
+  void finish_subscribe(HostedSession& session, PendingSubscribe&& pending);
+  void complete(PendingSubscribe&& pending);
+
+  Shard& shard_;
+  TopicTree tree_;
+  MatchSet matches_;
+  RetainedStore retained_;
+  SharedGroups shared_;
+  LocalInterest local_interest_;
+  Interest others_;
+  std::vector<mqtt::MessageRef> outbound_;
+  std::vector<mqtt::MessageRef> routing_;  // outbound_, while settle_now() works on it
+  std::vector<PendingSubscribe> completed_;
+  std::unordered_map<uint64_t, PendingSubscribe> pending_;
+  std::unordered_map<uint64_t, PendingReply> replies_;
+  uint64_t next_token_ = 1;
+  uint32_t unconfirmed_ = 0;  // requests under way that may stand for an announced interest
+  bool announced_ = false;    // by want(), since it was last set to false
+};
+
+}  // namespace fairlead

@@ -1,0 +1,129 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/mpsc_queue.h"
+#include "proto/mqtt/message.h"
+#include "router/interest.h"
+#include "router/shared_group.h"
+#include "shard/connection.h"
+
+// What shards say to each other, and the mailbox it is put into. Each value is owned by the
+// message; what is shared (a Message) is immutable.
+
+namespace fairlead {
+
+class Shard;
+
+// A connection whose session lives on the receiving shard.
+struct Handover {
+  std::unique_ptr<Connection> connection;
+};
+
+// A message that the receiving shard may want; it matches exactly.
+struct Routed {
+  mqtt::MessageRef message;
+};
+
+// The retained store of the receiving shard owns the topic: set, or clear on an empty payload.
+struct RetainedUpdate {
+  mqtt::MessageRef message;
+};
+
+// The sending shard wants the topics of a key, or no longer.
+struct InterestChange {
+  enum class Kind : uint8_t { kWanted, kUnwanted } kind{};
+  InterestKey key;
+  TargetId shard{};
+};
+
+// Shared groups that the receiving shard owns.
+struct SharedLeave {
+  std::string group, filter;
+  mqtt::Message::SenderId session{};
+};
+struct SharedPresence {
+  std::string group, filter;
+  mqtt::Message::SenderId session{};
+  Presence presence{};
+};
+// The group's owner chose a member on the receiving shard...
+struct SharedDelivery {
+  mqtt::MessageRef message;
+  SharedMember member;
+  SharedGroups::GroupRef group;
+  uint16_t owner{};
+  uint32_t tried = 1;
+};
+// ... which could not take the message.
+struct SharedRetry {
+  mqtt::MessageRef message;
+  mqtt::Message::SenderId failed{};
+  SharedGroups::GroupRef group;
+  uint32_t tried = 1;
+};
+
+// One SUBSCRIBE, as far as it concerns another shard. The reply says that everything the asking
+// shard sent before is in force there, and brings what is retained there.
+struct SubscribeSync {
+  struct Query {
+    uint32_t grant = 0;  // index in the SUBSCRIBE
+    std::string filter;
+  };
+  struct Join {
+    std::string group, filter;
+    SharedMember member;
+  };
+  uint16_t from = 0;
+  uint64_t token = 0;
+  std::vector<Query> queries;
+  std::vector<Join> joins;
+};
+struct SubscribeSyncReply {
+  uint64_t token = 0;
+  std::vector<std::pair<uint32_t, mqtt::MessageRef>> retained;
+};
+// "What I sent before, is it in force?" "It is."
+struct Barrier {
+  uint16_t from = 0;
+  uint64_t token = 0;
+};
+struct BarrierReply {
+  uint64_t token = 0;
+};
+
+// Work from outside of the shards: registry changes, certificates, stop.
+struct Control {
+  std::function<void(Shard&)> run;
+};
+
+using ShardMessage =
+    std::variant<Routed, Handover, RetainedUpdate, InterestChange, SharedLeave, SharedPresence,
+                 SharedDelivery, SharedRetry, SubscribeSync, SubscribeSyncReply, Barrier,
+                 BarrierReply, Control>;
+
+// Batches from any thread to one shard. Of one sender they arrive in order.
+class Inbox {
+ public:
+  using Batch = std::vector<ShardMessage>;
+
+  // True when the shard must be woken.
+  bool post(Batch&& batch) { return queue_.push(std::move(batch)); }
+
+  template <class Handle>
+  void drain(Handle&& handle) {
+    queue_.drain([&](Batch&& batch) {
+      for (ShardMessage& message : batch) handle(std::move(message));
+    });
+  }
+
+ private:
+  MpscQueue<Batch> queue_;
+};
+
+}  // namespace fairlead

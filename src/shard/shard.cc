@@ -1,0 +1,296 @@
+#include "shard/shard.h"
+
+#include "base/log.h"
+
+namespace fairlead {
+namespace {
+
+constexpr milliseconds kHousekeepingInterval{1000};
+constexpr milliseconds kMaxWait{60'000};
+constexpr std::size_t kSpareBuffersMax = 256;
+constexpr std::size_t kSpareBufferBytesMax = 64u << 10;
+constexpr std::size_t kMailBatchMax = 1024;
+
+}  // namespace
+
+Shard::Shard(uint16_t index, ShardPeers& peers)
+    : index_(index),
+      peers_(peers),
+      tls_(peers.options.tls),
+      sessions_(*this, index, peers.options.session),
+      exchange_(*this, peers.options.retained),
+      admission_(*this, peers.registry, peers.authenticator),
+      effects_(*this) {}
+
+Shard::~Shard() {
+  acceptors_.clear();
+  inbox_.drain([](ShardMessage&&) {});  // connections on their way here
+  while (!all_connections_.empty()) delete &all_connections_.front();
+}
+
+bool Shard::listen(ListeningSocket socket, const ListenerOptions& options) {
+  acceptors_.push_back(std::make_unique<Acceptor>(*this, std::move(socket), options));
+  return acceptors_.back()->start();
+}
+
+uint16_t Shard::home_of(std::string_view key) const {
+  return shard_count() == 1 ? uint16_t{0}
+                            : static_cast<uint16_t>(stable_hash(key) % peers_.shards.size());
+}
+
+// --- The turn ------------------------------------------------------------------------------------
+
+void Shard::run() {
+  mail_.resize(peers_.shards.size());
+  loop_.timers().arm(housekeeping_, now() + kHousekeepingInterval);
+  while (!quitting_) {
+    loop_.turn(kMaxWait);
+    take_mail();
+    end_turn();
+  }
+}
+
+void Shard::take_mail() {
+  inbox_.drain([this](ShardMessage&& message) {
+    std::visit([this](auto&& m) { on_message(std::move(m)); }, std::move(message));
+  });
+}
+
+// Mail goes before output: what a client has been told is then on its way to every shard.
+void Shard::end_turn() {
+  while (!flushes_.empty() || !closings_.empty()) {
+    take_leave();
+    send_mail();
+    while (!flushes_.empty()) flushes_.front().flush();
+  }
+  send_mail();
+}
+
+void Shard::take_leave() {
+  IntrusiveList<Connection, ClosingTag> leaving;
+  leaving.splice(closings_);
+  while (!leaving.empty()) {
+    Connection& connection = leaving.pop_front();
+    connection.detach_session();
+    if (!connection.finished()) continue;
+    counters_.connections_now.subtract();
+    delete &connection;
+  }
+}
+
+void Shard::post(uint16_t to, ShardMessage&& message) {
+  FL_ASSERT(to != index_);
+  Inbox::Batch& batch = mail_[to];
+  batch.push_back(std::move(message));
+  if (batch.size() < kMailBatchMax) return;
+  if (peers_.shards[to]->inbox_.post(std::exchange(batch, {}))) peers_.shards[to]->loop_.wake();
+}
+
+void Shard::send_mail() {
+  for (std::size_t to = 0; to < mail_.size(); ++to) {
+    if (mail_[to].empty()) continue;
+    if (peers_.shards[to]->inbox_.post(std::exchange(mail_[to], {}))) {
+      peers_.shards[to]->loop_.wake();
+    }
+  }
+}
+
+void Shard::post_from_outside(Control control) {
+  Inbox::Batch batch;
+  batch.emplace_back(std::move(control));
+  if (inbox_.post(std::move(batch))) loop_.wake();
+}
+
+void Shard::on_housekeeping(Instant now) {
+  exchange_.sweep(now);
+  loop_.timers().arm(housekeeping_, now + kHousekeepingInterval);
+}
+
+ByteBuffer Shard::lease() {
+  if (spare_buffers_.empty()) return {};
+  ByteBuffer buffer = std::move(spare_buffers_.back());
+  spare_buffers_.pop_back();
+  return buffer;
+}
+
+void Shard::give_back(ByteBuffer&& buffer) {
+  ByteBuffer taken = std::move(buffer);
+  if (taken.capacity() == 0 || taken.capacity() > kSpareBufferBytesMax) return;
+  if (spare_buffers_.size() >= kSpareBuffersMax) return;
+  taken.clear();
+  spare_buffers_.push_back(std::move(taken));
+}
+
+// --- Connections ---------------------------------------------------------------------------------
+
+void Shard::add_connection(UniqueFd fd, const SocketAddress& peer,
+                           const ListenerOptions& listener) {
+  counters_.connections_total.add();
+  const uint64_t share = std::max<uint64_t>(1, options().connection.count_max / shard_count());
+  if (stopping_ || counters_.connections_now.get() >= share) {
+    FL_LOG(kWarning, "connection.refused", {"source", peer.text()},
+           {"cause", stopping_ ? "the server is stopping" : "too many connections"});
+    return;
+  }
+  auto connection = std::make_unique<Connection>(*this, std::move(fd), peer, listener);
+  if (!connection->start()) return;
+  counters_.connections_now.add();
+  all_connections_.push_back(*connection.release());
+}
+
+void Shard::close_later(Connection& connection) {
+  if (!static_cast<ListLink<ClosingTag>&>(connection).linked()) closings_.push_back(connection);
+}
+
+// Called at the end of the connection's own on_io(), as its last act there.
+void Shard::hand_over(Connection& connection) {
+  connection.flush();
+  if (connection.finished()) return;
+  const uint16_t home = home_of(connection.moving_to());
+  connection.leave();
+  counters_.connections_now.subtract();
+  post(home, Handover{std::unique_ptr<Connection>(&connection)});
+}
+
+void Shard::on_message(Handover&& m) {
+  if (stopping_ || !m.connection->join(*this)) return;
+  counters_.connections_now.add();
+  Connection& connection = *m.connection.release();
+  all_connections_.push_back(connection);
+  connection.resume_connect();
+  settle();
+}
+
+// --- Sessions ------------------------------------------------------------------------------------
+
+bool Shard::has_room_for_session(std::string_view key) const {
+  return !sessions_.full() || sessions_.find(key) != nullptr;
+}
+
+HostedSession& Shard::create_session(const std::string& key) {
+  counters_.sessions_now.add();
+  return sessions_.create(key);
+}
+
+void Shard::on_attached(HostedSession& session) {
+  counters_.clients_now.add();
+  session.arm_timer();
+  exchange_.set_presence(session, Presence::kOnline);
+  settle();
+}
+
+void Shard::on_detached(HostedSession& session, DetachCause cause) {
+  counters_.clients_now.subtract();
+  exchange_.set_presence(session, Presence::kOffline);
+  session.on_detached(cause, effects_, now());
+  if (session.end_when_detached && !session.ended()) {
+    session.end(Session::WillAtEnd::kDiscard, effects_, now());
+  }
+  after_session_call(session);
+}
+
+void Shard::on_session_deadline(HostedSession& session, Instant now) {
+  session.on_deadline(effects_, now);
+  after_session_call(session);
+}
+
+void Shard::after_session_call(HostedSession& session) {
+  settle();
+  if (!session.ended()) {
+    session.arm_timer();
+    return;
+  }
+  counters_.sessions_now.subtract();
+  sessions_.destroy(session);
+}
+
+// --- Control -------------------------------------------------------------------------------------
+
+void Shard::begin_stop() {
+  stopping_ = true;
+  acceptors_.clear();
+  all_connections_.for_each([](Connection& connection) {
+    if (connection.session()) {
+      connection.close(CloseStyle::kWithDisconnect, ReasonCode::kServerShuttingDown,
+                       "the server is shutting down", DetachCause::kServerShutdown);
+    } else if (!connection.closing()) {
+      connection.abort(DetachCause::kServerShutdown);
+    }
+  });
+}
+
+// The client is told; the session stays unless drop() asked for its end.
+void Shard::kick(HostedSession& session, ReasonCode reason, std::string_view sentence) {
+  if (!session.connection) return;
+  session.connection->close(CloseStyle::kWithDisconnect, reason, sentence,
+                            DetachCause::kAdministrative);
+}
+
+void Shard::drop(HostedSession& session, std::string_view sentence) {
+  if (session.connection) {
+    session.end_when_detached = true;
+    kick(session, ReasonCode::kAdministrativeAction, sentence);
+    return;
+  }
+  session.end(Session::WillAtEnd::kDiscard, effects_, now());
+  after_session_call(session);
+}
+
+void Shard::on_registry_change(const RegistryChange& change) {
+  switch (change.kind) {
+    case RegistryChange::Kind::kDeviceCreated: return;
+    case RegistryChange::Kind::kDeviceEnabled: return;
+    case RegistryChange::Kind::kDeviceChanged:
+    case RegistryChange::Kind::kDeviceDisabled:
+    case RegistryChange::Kind::kDeviceDeleted: return on_device_change(change);
+    case RegistryChange::Kind::kProductChanged:
+    case RegistryChange::Kind::kProductDeleted: return on_product_change(change);
+    case RegistryChange::Kind::kAppChanged:
+    case RegistryChange::Kind::kAppDeleted: return on_app_change(change);
+  }
+  unreachable();
+}
+
+void Shard::on_device_change(const RegistryChange& change) {
+  HostedSession* session = sessions_.find(device_session_key(change.product_key, change.name));
+  if (!session) return;
+  if (change.kind == RegistryChange::Kind::kDeviceDeleted) {
+    drop(*session, "the device was deleted");
+  } else if (change.kind == RegistryChange::Kind::kDeviceDisabled) {
+    kick(*session, ReasonCode::kNotAuthorized, "the device was disabled");
+  } else {
+    kick(*session, ReasonCode::kAdministrativeAction, "the device's secret was changed");
+  }
+}
+
+void Shard::on_product_change(const RegistryChange& change) {
+  const auto entry = peers_.registry.product(change.product_key);
+  sessions_.for_each([&](HostedSession& session) {
+    if (session.product_key() != change.product_key || session.ended()) return;
+    if (!entry) return drop(session, "the product was deleted");
+    const bool same_profile = session.product()->profile == entry->product->profile;
+    session.set_product(entry->product);
+    session.on_policy_changed(AccessPolicy::for_device(session.product_key(),
+                                                       session.device_name(), entry->topic_rules),
+                              effects_);
+    if (!same_profile) {
+      kick(session, ReasonCode::kAdministrativeAction, "the product's profile was changed");
+    }
+    settle();
+  });
+}
+
+void Shard::on_app_change(const RegistryChange& change) {
+  const auto entry = peers_.registry.app(change.name);
+  sessions_.for_each([&](HostedSession& session) {
+    if (session.app_name() != change.name || session.ended()) return;
+    if (!entry) return drop(session, "the application was deleted");
+    session.on_policy_changed(entry->policy, effects_);
+    if (!entry->app->enabled) {
+      kick(session, ReasonCode::kNotAuthorized, "the application was disabled");
+    }
+    settle();
+  });
+}
+
+}  // namespace fairlead

@@ -1,0 +1,152 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/intrusive_list.h"
+#include "net/loop.h"
+#include "registry/database.h"
+#include "shard/acceptor.h"
+#include "shard/admission.h"
+#include "shard/connection.h"
+#include "shard/counters.h"
+#include "shard/exchange.h"
+#include "shard/inbox.h"
+#include "shard/publish_encoder.h"
+#include "shard/session_table.h"
+#include "shard/shard_effects.h"
+
+namespace fairlead {
+
+// What a shard has in common with the others: fixed while the shards run.
+struct ShardPeers {
+  const ServerOptions& options;
+  const Registry& registry;
+  Authenticator& authenticator;
+  std::vector<std::unique_ptr<Shard>> shards;
+};
+
+// One core's world (DESIGN section 3): event loop, listeners, connections, sessions, and this
+// core's part of the router. run() is its thread; everything but post_from_outside(), counters()
+// and the constructor is that thread's alone.
+//
+// A turn: read every ready connection and run its session; take in what other shards sent; let
+// closing connections take leave; hand mail to other shards; send what connections gathered.
+class Shard {
+ public:
+  Shard(uint16_t index, ShardPeers& peers);
+  ~Shard();
+  Shard(const Shard&) = delete;
+  Shard& operator=(const Shard&) = delete;
+
+  // Before run(): a listener's share. False when the kernel refuses to watch it.
+  [[nodiscard]] bool listen(ListeningSocket socket, const ListenerOptions& options);
+  void set_tls(std::shared_ptr<const TlsContext> tls) { tls_ = std::move(tls); }
+
+  void run();
+
+  // Any thread.
+  void post_from_outside(Control control);
+  [[nodiscard]] const ShardCounters& counters() const { return counters_; }
+
+  // --- Control, on this thread -------------------------------------------------------------------
+
+  // No more connections; those that are there take leave, clients of MQTT 5.0 with 0x8B.
+  void begin_stop();
+  // run() returns at the end of this turn.
+  void quit() { quitting_ = true; }
+  [[nodiscard]] bool drained() const { return all_connections_.empty(); }
+  void on_registry_change(const RegistryChange& change);
+
+  // --- For connections, sessions and their helpers -----------------------------------------------
+
+  [[nodiscard]] uint16_t index() const { return index_; }
+  [[nodiscard]] uint16_t shard_count() const {
+    return static_cast<uint16_t>(peers_.shards.size());
+  }
+  [[nodiscard]] TargetId target() const { return TargetId{static_cast<uint8_t>(index_)}; }
+  // Where a session key, a retained topic or a shared group lives.
+  [[nodiscard]] uint16_t home_of(std::string_view key) const;
+
+  [[nodiscard]] Loop& loop() { return loop_; }
+  [[nodiscard]] Instant now() const { return loop_.now(); }
+  [[nodiscard]] const ServerOptions& options() const { return peers_.options; }
+  [[nodiscard]] const std::shared_ptr<const TlsContext>& tls() const { return tls_; }
+  [[nodiscard]] ShardCounters& counters() { return counters_; }
+  [[nodiscard]] SessionTable& sessions() { return sessions_; }
+  [[nodiscard]] Exchange& exchange() { return exchange_; }
+  [[nodiscard]] Admission& admission() { return admission_; }
+  [[nodiscard]] ShardEffects& effects() { return effects_; }
+  [[nodiscard]] PublishEncoder& encoder() { return encoder_; }
+
+  // Scratch: overwritten by the next user.
+  [[nodiscard]] ByteBuffer& packet_scratch() { return packet_scratch_; }
+  [[nodiscard]] ByteBuffer& cipher_scratch() { return cipher_scratch_; }
+  // Output buffers, lent to connections for a turn.
+  [[nodiscard]] ByteBuffer lease();
+  void give_back(ByteBuffer&& buffer);
+
+  void add_connection(UniqueFd fd, const SocketAddress& peer, const ListenerOptions& listener);
+  void flush_later(Connection& connection) { flushes_.push_back(connection); }
+  void close_later(Connection& connection);
+  void hand_over(Connection& connection);
+
+  [[nodiscard]] bool has_room_for_session(std::string_view key) const;
+  HostedSession& create_session(const std::string& key);
+  void on_attached(HostedSession& session);
+  void on_detached(HostedSession& session, DetachCause cause);
+  void on_session_deadline(HostedSession& session, Instant now);
+  // Carries out what a call of a session left to be done.
+  void settle() { exchange_.settle(); }
+
+  // To another shard's inbox, at the end of this turn.
+  void post(uint16_t to, ShardMessage&& message);
+
+ private:
+  void take_mail();
+  void on_message(Handover&& m);
+  void on_message(Control&& m) { m.run(*this); }
+  template <class Message>
+  void on_message(Message&& m) {
+    exchange_.on_message(std::forward<Message>(m));
+    settle();
+  }
+  void end_turn();
+  void take_leave();
+  void send_mail();
+  void on_housekeeping(Instant now);
+
+  void kick(HostedSession& session, ReasonCode reason, std::string_view sentence);
+  void drop(HostedSession& session, std::string_view sentence);
+  void after_session_call(HostedSession& session);
+  void on_device_change(const RegistryChange& change);
+  void on_product_change(const RegistryChange& change);
+  void on_app_change(const RegistryChange& change);
+
+  const uint16_t index_;
+  ShardPeers& peers_;
+  Loop loop_;
+  Inbox inbox_;
+  ShardCounters counters_;
+  std::shared_ptr<const TlsContext> tls_;
+  std::vector<std::unique_ptr<Acceptor>> acceptors_;
+  IntrusiveList<Connection, AllConnectionsTag> all_connections_;  // owned
+  IntrusiveList<Connection, FlushTag> flushes_;
+  IntrusiveList<Connection, ClosingTag> closings_;
+  std::vector<Inbox::Batch> mail_;  // for each shard, of this turn
+  std::vector<ByteBuffer> spare_buffers_;
+  ByteBuffer packet_scratch_;
+  ByteBuffer cipher_scratch_;
+  PublishEncoder encoder_;
+  SessionTable sessions_;
+  Exchange exchange_;
+  Admission admission_;
+  ShardEffects effects_;
+  bool stopping_ = false;
+  bool quitting_ = false;
+  MethodTimer<Shard, &Shard::on_housekeeping> housekeeping_{*this};
+};
+
+}  // namespace fairlead

@@ -1,0 +1,168 @@
+#include "shard/shard_group.h"
+
+#include <condition_variable>
+#include <future>
+#include <mutex>
+
+#include "base/log.h"
+#include "shard/sys_topics.h"
+
+namespace fairlead {
+namespace {
+
+constexpr milliseconds kDrainCheck{20};
+
+}  // namespace
+
+ShardGroup::ShardGroup(const ServerOptions& options, Registry& registry,
+                       Authenticator& authenticator)
+    : options_(options),
+      peers_{.options = options_,
+             .registry = registry,
+             .authenticator = authenticator,
+             .shards = {}} {
+  const unsigned count = std::clamp<unsigned>(options.shard_count, 1, kTargetCountMax);
+  for (unsigned i = 0; i < count; ++i) {
+    peers_.shards.push_back(std::make_unique<Shard>(static_cast<uint16_t>(i), peers_));
+  }
+}
+
+ShardGroup::~ShardGroup() {
+  sys_topics_ = {};
+  for (auto& shard : peers_.shards) shard->post_from_outside({[](Shard& s) { s.quit(); }});
+  join();
+}
+
+void ShardGroup::join() {
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+Status ShardGroup::start() {
+  for (const ListenerOptions& listener : options_.listeners) {
+    if (Status opened = listen(listener); !opened) return opened;
+  }
+  for (auto& shard : peers_.shards) {
+    threads_.emplace_back([&shard = *shard] { shard.run(); });
+  }
+  if (options_.sys_interval.count() > 0) publish_sys_topics();
+  return Done{};
+}
+
+// The first socket takes the port alone, so that a port in use is told of; it then makes room for
+// one socket per shard.
+Status ShardGroup::listen(const ListenerOptions& listener) {
+  SocketAddress address = listener.address;
+  if (address.port() != 0) {
+    auto probe = ListeningSocket::open(address, {.sharing = PortSharing::kExclusive});
+    if (!probe) return probe.error();
+  }
+  for (auto& shard : peers_.shards) {
+    auto socket = ListeningSocket::open(address, {.sharing = PortSharing::kReusePort});
+    if (!socket) return socket.error();
+    address = socket->local();
+    if (!shard->listen(std::move(*socket), listener)) {
+      return Reject{ReasonCode::kUnspecifiedError, "the kernel refuses to watch " + address.text()};
+    }
+  }
+  addresses_.push_back(address);
+  return Done{};
+}
+
+void ShardGroup::on_every_shard(const std::function<void(Shard&)>& work) {
+  if (threads_.empty()) return;
+  // Each copy of `token` dies when its shard has done the work, or was stopped before.
+  std::promise<void> done;
+  auto token = std::shared_ptr<void>(nullptr, [&done](void*) { done.set_value(); });
+  for (auto& shard : peers_.shards) {
+    shard->post_from_outside({[work, token](Shard& s) { work(s); }});
+  }
+  token.reset();
+  done.get_future().wait();
+}
+
+void ShardGroup::stop() {
+  if (threads_.empty()) return;
+  sys_topics_ = {};
+  on_every_shard([](Shard& shard) { shard.begin_stop(); });
+  const auto deadline = std::chrono::steady_clock::now() + options_.stop_max;
+  while (std::chrono::steady_clock::now() < deadline && !wait_until_drained()) {
+  }
+  on_every_shard([](Shard& shard) { shard.quit(); });
+  join();
+}
+
+// Looks once, then lets some time pass. True when no shard has a connection left.
+bool ShardGroup::wait_until_drained() {
+  std::atomic<bool> drained{true};
+  on_every_shard([&drained](Shard& shard) {
+    if (!shard.drained()) drained = false;
+  });
+  if (!drained) std::this_thread::sleep_for(kDrainCheck);
+  return drained;
+}
+
+ServerCounters ShardGroup::counters() const {
+  ServerCounters sum;
+  for (const auto& shard : peers_.shards) {
+    const ShardCounters& c = shard->counters();
+    sum.connections_now += c.connections_now.get();
+    sum.connections_total += c.connections_total.get();
+    sum.clients_now += c.clients_now.get();
+    sum.connects_accepted += c.connects_accepted.get();
+    sum.connects_refused += c.connects_refused.get();
+    sum.sessions_now += c.sessions_now.get();
+    sum.subscriptions_now += c.subscriptions_now.get();
+    sum.retained_now += c.retained_now.get();
+    sum.messages_received += c.messages_received.get();
+    sum.messages_sent += c.messages_sent.get();
+    sum.messages_dropped += c.messages_dropped.get();
+    sum.bytes_received += c.bytes_received.get();
+    sum.bytes_sent += c.bytes_sent.get();
+  }
+  return sum;
+}
+
+void ShardGroup::publish_sys_topics() {
+  sys_topics_ = std::jthread([this](std::stop_token stop) {
+    const auto started = std::chrono::steady_clock::now();
+    std::mutex mutex;
+    std::condition_variable_any wake;
+    std::unique_lock lock(mutex);
+    while (!stop.stop_requested()) {
+      const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(
+          std::chrono::steady_clock::now() - started);
+      std::vector<mqtt::MessageRef> messages;
+      for_each_sys_topic(counters(), uptime, [&](std::string_view topic, const std::string& text) {
+        messages.push_back(mqtt::Message::make({.topic = topic,
+                                                .payload = as_bytes(text),
+                                                .retain = mqtt::Retain::kYes}));
+      });
+      peers_.shards[0]->post_from_outside({[messages](Shard& shard) {
+        for (const auto& message : messages) shard.exchange().publish(message);
+        shard.settle();
+      }});
+      wake.wait_for(lock, stop, options_.sys_interval, [] { return false; });
+    }
+  });
+}
+
+// --- Server --------------------------------------------------------------------------------------
+
+Server::Server(const ServerOptions& options, Registry& registry, Authenticator& authenticator)
+    : group_(std::make_unique<ShardGroup>(options, registry, authenticator)) {}
+Server::~Server() = default;
+Status Server::start() { return group_->start(); }
+void Server::stop() { group_->stop(); }
+std::vector<SocketAddress> Server::addresses() const { return group_->addresses(); }
+ServerCounters Server::counters() const { return group_->counters(); }
+
+void Server::set_tls(std::shared_ptr<const TlsContext> tls) {
+  group_->on_every_shard([tls](Shard& shard) { shard.set_tls(tls); });
+}
+
+void Server::on_registry_change(const RegistryChange& change) {
+  group_->on_every_shard([&change](Shard& shard) { shard.on_registry_change(change); });
+}
+
+}  // namespace fairlead
