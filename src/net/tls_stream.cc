@@ -20,7 +20,18 @@ constexpr std::size_t kRecordBytesMax = std::size_t{16} << 10;
 struct Exchange {
   Bytes in;
   ByteBuffer* out;
+  HelloGuard* guard = nullptr;  // judges what the client says first; none afterwards
+  const SSL* ssl = nullptr;     // with a guard
+  bool refused = false;         // by the guard
 };
+
+bool refused_by_guard(Exchange& exchange, Bytes bytes) {
+  if (exchange.guard == nullptr || exchange.guard->done()) return false;
+  const auto retry = SSL_version(exchange.ssl) == TLS1_3_VERSION ? HelloGuard::Retry::kPossible
+                                                                 : HelloGuard::Retry::kImpossible;
+  exchange.refused = exchange.guard->pass(bytes, retry) == HelloGuard::Verdict::kRefuse;
+  return exchange.refused;
+}
 
 int bio_write(BIO* bio, const char* data, std::size_t size, std::size_t* written) {
   auto* exchange = static_cast<Exchange*>(BIO_get_data(bio));
@@ -37,6 +48,10 @@ int bio_read(BIO* bio, char* data, std::size_t size, std::size_t* read) {
   *read = std::min(size, exchange->in.size());
   if (*read == 0) {
     BIO_set_retry_read(bio);
+    return 0;
+  }
+  if (refused_by_guard(*exchange, exchange->in.first(*read))) {
+    *read = 0;
     return 0;
   }
   std::memcpy(data, exchange->in.data(), *read);
@@ -119,11 +134,13 @@ TlsStream TlsStream::client(std::shared_ptr<const TlsContext> context, const std
 TlsStream::TlsStream(TlsStream&& other) noexcept
     : context_(std::move(other.context_)),
       ssl_(std::exchange(other.ssl_, nullptr)),
+      hello_(other.hello_),
       usable_(other.usable_) {}
 
 TlsStream& TlsStream::operator=(TlsStream&& other) noexcept {
   std::swap(context_, other.context_);
   std::swap(ssl_, other.ssl_);
+  std::swap(hello_, other.hello_);
   std::swap(usable_, other.usable_);
   return *this;
 }
@@ -133,7 +150,11 @@ TlsStream::~TlsStream() { SSL_free(ssl_); }
 TlsProgress TlsStream::feed_to(MutableBytes cipher_in, ByteBuffer& cipher_out,
                                MutableBytes plain_scratch, PlainSink on_plain, void* sink) {
   if (!usable_) return {TlsState::kFailed, "the stream failed before, or has no valid host name"};
-  Exchange exchange{cipher_in, &cipher_out};
+  Exchange exchange{.in = cipher_in, .out = &cipher_out};
+  if (SSL_is_server(ssl_) == 1 && !hello_.done()) {
+    exchange.guard = &hello_;
+    exchange.ssl = ssl_;
+  }
   const Attachment attachment(ssl_, exchange);
   ERR_clear_error();
   while (usable_) {
@@ -153,6 +174,10 @@ TlsProgress TlsStream::feed_to(MutableBytes cipher_in, ByteBuffer& cipher_out,
         usable_ = false;
     }
   }
+  if (exchange.refused) {
+    ERR_clear_error();
+    return {TlsState::kFailed, "ClientHello of more than 16 KiB, or cut into odd records"};
+  }
   return failure();
 }
 
@@ -169,7 +194,7 @@ bool TlsStream::seal(Bytes plain, ByteBuffer& cipher_out) {
   if (!usable_) return false;
   if (plain.empty()) return true;
   FL_ASSERT(handshake_done());
-  Exchange exchange{{}, &cipher_out};
+  Exchange exchange{.in = {}, .out = &cipher_out};
   const Attachment attachment(ssl_, exchange);
   ERR_clear_error();
   std::size_t written = 0;
@@ -203,7 +228,7 @@ bool TlsStream::seal(std::span<const Bytes> pieces, MutableBytes scratch, ByteBu
 void TlsStream::shutdown(ByteBuffer& cipher_out) {
   if (!usable_ || !handshake_done()) return;
   if ((SSL_get_shutdown(ssl_) & SSL_SENT_SHUTDOWN) != 0) return;
-  Exchange exchange{{}, &cipher_out};
+  Exchange exchange{.in = {}, .out = &cipher_out};
   const Attachment attachment(ssl_, exchange);
   SSL_shutdown(ssl_);
   ERR_clear_error();

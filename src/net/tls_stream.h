@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "base/bytes.h"
+#include "net/hello_guard.h"
 #include "net/tls_context.h"
 
 struct ssl_st;
@@ -45,7 +46,8 @@ class TlsSession {
 
 // One TLS connection as a filter between bytes and bytes: no descriptor, and no buffer of its own
 // between calls except a record that has not arrived completely. Any split of the input gives the
-// same plaintext. TLS 1.2 (RFC 5246) and 1.3 (RFC 8446); renegotiation is refused.
+// same plaintext. TLS 1.2 (RFC 5246) and 1.3 (RFC 8446); renegotiation is refused, and so is a
+// ClientHello of more than 16 KiB. About 14 KB after the handshake, all but 200 bytes OpenSSL's.
 // Movable; one thread at a time, and any thread may be the next one (handover).
 // After kClosed or kFailed from feed(), only the const functions may be called, and shutdown().
 class TlsStream {
@@ -65,6 +67,8 @@ class TlsStream {
   // not overlapping `cipher_in`), valid during the call. on_plain may return PlainFlow: after
   // kStop the rest of the input is dropped, so the connection must be closed. It may seal() into
   // the same `cipher_out`, and must not destroy the stream.
+  // A connection that is to be handed over goes on and keeps the plaintext: cipher text that was
+  // not consumed cannot be fed again.
   // Appends what is to be sent (handshake, tickets, alerts) to `cipher_out`.
   template <class Sink>
   TlsProgress feed(MutableBytes cipher_in, ByteBuffer& cipher_out, MutableBytes plain_scratch,
@@ -116,6 +120,7 @@ class TlsStream {
 
   std::shared_ptr<const TlsContext> context_;
   ssl_st* ssl_ = nullptr;
+  HelloGuard hello_;    // the server's side only
   bool usable_ = true;  // no fatal error so far
 };
 
