@@ -116,6 +116,7 @@ TEST(DeviceJson, RefusesWithThePlace) {
   EXPECT_EQ(sentence("[\n{\n"), "line 3: not valid JSON");
   EXPECT_EQ(sentence("{}"), "line 1: the file is not a JSON array of devices");
   EXPECT_EQ(sentence("[1]"), "entry 1: is not an object");
+  EXPECT_EQ(sentence("[1e999]"), "line 1: the file holds a number that is out of range");
   EXPECT_EQ(sentence(R"([{"productKey":"pk","deviceName":7}])"),
             "entry 1: deviceName is not a text");
   EXPECT_EQ(sentence(R"([{"productKey":"pk"}])"), "entry 1: device name is empty");

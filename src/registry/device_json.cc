@@ -51,6 +51,8 @@ Result<std::vector<ImportRow>> parse_device_json(std::string_view text) {
     const std::size_t at = std::min(error.byte, text.size());
     const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<long>(at), '\n');
     return reject("line " + std::to_string(line) + ": not valid JSON");
+  } catch (const json::exception&) {  // a number such as 1e999
+    return reject("line 1: the file holds a number that is out of range");
   }
   if (!document.is_array()) return reject("line 1: the file is not a JSON array of devices");
   std::vector<ImportRow> rows;
