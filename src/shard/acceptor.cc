@@ -35,15 +35,18 @@ void Acceptor::on_io(IoEvents) {
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
     AcceptResult accepted = socket_.accept();
     switch (accepted.kind) {
-      case AcceptKind::kWouldBlock: return;
-      case AcceptKind::kError: continue;
+      case AcceptKind::kWouldBlock:
+        return;
+      case AcceptKind::kError:
+        continue;
       case AcceptKind::kOutOfDescriptors:
         FL_LOG(kError, "accept.failed",
                {"cause", "out of file descriptors: raise the limit of open files (ulimit -n)"});
         shard_.loop().change(socket_.fd(), *this, IoInterest::kNone);
         shard_.loop().timers().arm(resume_, shard_.now() + kPauseWithoutDescriptors);
         return;
-      case AcceptKind::kAccepted: break;
+      case AcceptKind::kAccepted:
+        break;
     }
     if (!trusted(accepted.peer)) {
       FL_LOG(kWarning, "connection.refused", {"source", accepted.peer.text()},
@@ -54,8 +57,6 @@ void Acceptor::on_io(IoEvents) {
   }
 }
 
-void Acceptor::on_resume(Instant) {
-  shard_.loop().change(socket_.fd(), *this, IoInterest::kRead);
-}
+void Acceptor::on_resume(Instant) { shard_.loop().change(socket_.fd(), *this, IoInterest::kRead); }
 
 }  // namespace fairlead

@@ -90,7 +90,8 @@ bool Admission::still_valid(const Identity& identity) const {
       auto app = registry_.app(identity.name);
       return app && app->app->enabled;
     }
-    case Identity::Kind::kAnonymous: return true;
+    case Identity::Kind::kAnonymous:
+      return true;
   }
   unreachable();
 }
@@ -115,9 +116,9 @@ void Admission::accept(Connection& connection, const mqtt::ConnectPacket& connec
   }
   session.identify(std::move(identity));
   ++session.attachment;
-  connection.attach(session, keep_alive.interval,
-                    std::min(profile.packet_bytes_max,
-                             shard_.options().connection.packet_bytes_max));
+  connection.attach(
+      session, keep_alive.interval,
+      std::min(profile.packet_bytes_max, shard_.options().connection.packet_bytes_max));
   shard_.counters().connects_accepted.add();
   FL_LOG(kInfo, "connected", {"device", session.name()}, {"client_id", connect.client_id},
          {"source", connection.peer().text()}, {"transport", connection.transport()},

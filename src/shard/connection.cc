@@ -11,16 +11,21 @@ namespace {
 // The close code that says to a browser what the reason code says to an MQTT 5.0 client.
 CloseCode close_code_of(ReasonCode reason) {
   switch (reason) {
-    case ReasonCode::kPacketTooLarge: return CloseCode::kMessageTooBig;
+    case ReasonCode::kPacketTooLarge:
+      return CloseCode::kMessageTooBig;
     case ReasonCode::kMalformedPacket:
-    case ReasonCode::kProtocolError: return CloseCode::kProtocolError;
-    case ReasonCode::kServerShuttingDown: return CloseCode::kGoingAway;
+    case ReasonCode::kProtocolError:
+      return CloseCode::kProtocolError;
+    case ReasonCode::kServerShuttingDown:
+      return CloseCode::kGoingAway;
     case ReasonCode::kNotAuthorized:
     case ReasonCode::kBadUserNameOrPassword:
     case ReasonCode::kAdministrativeAction:
     case ReasonCode::kSessionTakenOver:
-    case ReasonCode::kQuotaExceeded: return CloseCode::kPolicyViolation;
-    default: return CloseCode::kNormal;
+    case ReasonCode::kQuotaExceeded:
+      return CloseCode::kPolicyViolation;
+    default:
+      return CloseCode::kNormal;
   }
 }
 
@@ -49,6 +54,7 @@ bool Connection::start() {
 }
 
 std::string_view Connection::transport() const {
+  if (stage_ == Stage::kHttpHead) return tls_ ? "https" : "http";
   if (framing_ == Framing::kWebSocket) return tls_ ? "wss" : "ws";
   return tls_ ? "mqtts" : "mqtt";
 }
@@ -77,10 +83,14 @@ void Connection::read() {
   MutableBytes into = tls_ ? loop.cipher_scratch() : loop.scratch();
   IoResult got = tcp_receive(fd_.get(), into);
   switch (got.kind) {
-    case IoKind::kWouldBlock: return;
+    case IoKind::kWouldBlock:
+      return;
     case IoKind::kClosed:
-    case IoKind::kError: abort(DetachCause::kConnectionLost); return;
-    case IoKind::kBytes: break;
+    case IoKind::kError:
+      abort(DetachCause::kConnectionLost);
+      return;
+    case IoKind::kBytes:
+      break;
   }
   shard_->counters().bytes_received.add(got.count);
   if (tls_) {
@@ -103,7 +113,9 @@ void Connection::on_tls_bytes(MutableBytes cipher, MutableBytes plain_scratch) {
         enter(Stage::kDetectInTls, shard_->options().suspect.detect_max);
       }
       return;
-    case TlsState::kClosed: abort(DetachCause::kConnectionLost); return;
+    case TlsState::kClosed:
+      abort(DetachCause::kConnectionLost);
+      return;
     case TlsState::kFailed:
       if (session_) {
         abort(DetachCause::kConnectionLost);
@@ -116,13 +128,19 @@ void Connection::on_tls_bytes(MutableBytes cipher, MutableBytes plain_scratch) {
 
 PlainFlow Connection::on_plain(MutableBytes piece) {
   switch (stage_) {
-    case Stage::kProxyHeader: on_proxy_header(piece); break;
+    case Stage::kProxyHeader:
+      on_proxy_header(piece);
+      break;
     case Stage::kTls:
       enter(Stage::kDetectInTls, shard_->options().suspect.detect_max);
       [[fallthrough]];
     case Stage::kDetectInTls:
-    case Stage::kDetect: on_first_bytes(piece); break;
-    case Stage::kHttpHead: on_http_head(piece); break;
+    case Stage::kDetect:
+      on_first_bytes(piece);
+      break;
+    case Stage::kHttpHead:
+      on_http_head(piece);
+      break;
     case Stage::kAwaitConnect:
     case Stage::kMoving:
     case Stage::kOpen:
@@ -134,7 +152,8 @@ PlainFlow Connection::on_plain(MutableBytes piece) {
       break;
     case Stage::kClosing:
     case Stage::kLingering:
-    case Stage::kFinished: break;
+    case Stage::kFinished:
+      break;
   }
   return closing() ? PlainFlow::kStop : PlainFlow::kContinue;
 }
@@ -150,6 +169,7 @@ ByteBuffer& Connection::out() {
 }
 
 void Connection::send_packet(Bytes packet) {
+  if (packet.empty()) return;  // would exceed the peer's Maximum Packet Size: left out
   ByteBuffer& to = out();
   if (framing_ == Framing::kWebSocket) {
     append_frame(to, Opcode::kBinary, packet);
@@ -285,8 +305,9 @@ void Connection::close(CloseStyle style, ReasonCode reason, std::string_view sen
                        DetachCause cause) {
   if (closing()) return;
   if (style == CloseStyle::kWithDisconnect && session_) {
-    FL_LOG(kInfo, "connection.closed", {"device", session_->name()}, {"reason", reason_name(reason)},
-           {"cause", sentence}, {"source", peer_.text()}, {"transport", transport()});
+    FL_LOG(kInfo, "connection.closed", {"device", session_->name()},
+           {"reason", reason_name(reason)}, {"cause", sentence}, {"source", peer_.text()},
+           {"transport", transport()});
     if (version_ == mqtt::ProtocolVersion::k5) {
       mqtt::DisconnectPacket packet{.reason = reason, .properties = {}};
       if (!sentence.empty() && session_->peer_wants_problem_information()) {
@@ -374,10 +395,18 @@ void Connection::on_timer(Instant now) {
       return;
     }
     switch (stage_) {
-      case Stage::kTls: refuse("TLS handshake took too long"); return;
-      case Stage::kHttpHead: refuse("HTTP request head took too long"); return;
-      case Stage::kAwaitConnect: refuse("no CONNECT in time"); return;
-      default: refuse("nothing was sent in time"); return;
+      case Stage::kTls:
+        refuse("TLS handshake took too long");
+        return;
+      case Stage::kHttpHead:
+        refuse("HTTP request head took too long");
+        return;
+      case Stage::kAwaitConnect:
+        refuse("no CONNECT in time");
+        return;
+      default:
+        refuse("nothing was sent in time");
+        return;
     }
   }
   arm_timer();

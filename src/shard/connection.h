@@ -47,8 +47,7 @@ class Connection final : public IoHandler,
                          public ListLink<FlushTag>,
                          public ListLink<ClosingTag> {
  public:
-  Connection(Shard& shard, UniqueFd fd, const SocketAddress& peer,
-             const ListenerOptions& listener);
+  Connection(Shard& shard, UniqueFd fd, const SocketAddress& peer, const ListenerOptions& listener);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -112,21 +111,22 @@ class Connection final : public IoHandler,
   [[nodiscard]] TransportSecurity security() const {
     return tls_ ? TransportSecurity::kTls : TransportSecurity::kPlain;
   }
-  [[nodiscard]] std::string_view transport() const;  // "mqtt", "mqtts", "ws", "wss"
+  [[nodiscard]] std::string_view transport()
+      const;  // "mqtt", "mqtts", "ws", "wss", "http", "https"
   [[nodiscard]] mqtt::ProtocolVersion version() const { return version_; }
 
  private:
   enum class Stage : uint8_t {
     kProxyHeader,
     kDetect,
-    kTls,           // handshake; then detect once more
+    kTls,  // handshake; then detect once more
     kDetectInTls,
     kHttpHead,
     kAwaitConnect,
-    kMoving,        // authenticated; what is read now waits for the new shard
+    kMoving,  // authenticated; what is read now waits for the new shard
     kOpen,
-    kClosing,       // last bytes
-    kLingering,     // all is sent, our side is shut: waits for the peer's end
+    kClosing,    // last bytes
+    kLingering,  // all is sent, our side is shut: waits for the peer's end
     kFinished,
   };
   struct FrameSink;
@@ -148,13 +148,14 @@ class Connection final : public IoHandler,
 
   void on_mqtt_bytes(Bytes piece);
   void complete_tail(Bytes& piece);
+  [[nodiscard]] mqtt::ProtocolVersion header_version() const;
   void on_packet(const mqtt::FixedHeader& header, Bytes packet);
   void on_connect(Bytes packet, Bytes body);
   void on_session_packet(const mqtt::FixedHeader& header, Bytes body);
   template <class T, class Use>
   void use_or_close(const Result<T>& parsed, Use&& use);
 
-  void refuse(std::string_view cause);      // before CONNECT is accepted: log and close
+  void refuse(std::string_view cause);       // before CONNECT is accepted: log and close
   void protocol_error(const Reject& error);  // of an accepted client
   void begin_closing(DetachCause cause);
   void enter(Stage stage, milliseconds limit);
@@ -190,7 +191,6 @@ class Connection final : public IoHandler,
   bool watched_ = false;
   bool starved_ = false;  // the session was told that the outlet is congested
   MethodTimer<Connection, &Connection::on_timer> timer_{*this};
-
 };
 
 }  // namespace fairlead

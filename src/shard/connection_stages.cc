@@ -73,7 +73,8 @@ void Connection::on_first_bytes(MutableBytes piece) {
   const SuspectLimits& limits = shard_->options().suspect;
   const bool in_tls = tls_ != nullptr;
   switch (detect_protocol(piece, ProxyExpectation::kNotExpected)) {
-    case Protocol::kNeedMore: return;
+    case Protocol::kNeedMore:
+      return;
     case Protocol::kTls: {
       auto context = shard_->tls();
       if (in_tls) return refuse("TLS inside TLS");
@@ -97,7 +98,8 @@ void Connection::on_first_bytes(MutableBytes piece) {
       enter(Stage::kAwaitConnect, limits.connect_max);
       return on_mqtt_bytes(piece);
     case Protocol::kProxy:
-    case Protocol::kUnknown: break;
+    case Protocol::kUnknown:
+      break;
   }
   refuse("the first byte is of no protocol that is spoken here");
 }
@@ -135,7 +137,8 @@ void Connection::answer_http(const RequestHead& head) {
   }
   write_upgrade_response(out(), std::get<UpgradeAccepted>(verdict));
   framing_ = Framing::kWebSocket;
-  frames_.set_message_bytes_max(uint64_t{packet_bytes_max_} + 16);
+  // CONNECT has a limit of its own; a message may hold more than CONNECT.
+  frames_.set_message_bytes_max(uint64_t{shard_->options().connection.packet_bytes_max} + 16);
   enter(Stage::kAwaitConnect, shard_->options().suspect.connect_max);
 }
 
@@ -143,8 +146,8 @@ void Connection::on_frames(MutableBytes piece) {
   std::optional<CloseCode> broken = frames_.feed(piece, FrameSink{*this});
   if (!broken || closing()) return;
   append_close(out(), *broken);
-  const std::string cause = "WebSocket: frame refused with close code " +
-                            std::to_string(static_cast<uint16_t>(*broken));
+  const std::string cause =
+      "WebSocket: frame refused with close code " + std::to_string(static_cast<uint16_t>(*broken));
   if (!session_) return refuse(cause);
   FL_LOG(kInfo, "connection.closed", {"device", session_->name()}, {"cause", cause},
          {"source", peer_.text()}, {"transport", transport()});
@@ -156,7 +159,7 @@ void Connection::on_frames(MutableBytes piece) {
 void Connection::on_mqtt_bytes(Bytes piece) {
   if (stage_ != Stage::kMoving && !tail_.empty()) complete_tail(piece);
   while (!piece.empty() && !closing() && stage_ != Stage::kMoving) {
-    auto header = mqtt::read_fixed_header(piece, packet_bytes_max_);
+    auto header = mqtt::read_fixed_header(piece, packet_bytes_max_, header_version());
     if (!header) return protocol_error(header.error());
     if (!*header || piece.size() < (*header)->packet_size()) break;
     Bytes packet = piece.first((*header)->packet_size());
@@ -166,10 +169,15 @@ void Connection::on_mqtt_bytes(Bytes piece) {
   if (!closing()) tail_.append(piece);
 }
 
+// Until CONNECT has said which, the strictest.
+mqtt::ProtocolVersion Connection::header_version() const {
+  return stage_ == Stage::kOpen ? version_ : mqtt::ProtocolVersion::k5;
+}
+
 // Takes from `piece` what the packet in tail_ lacks, and no more.
 void Connection::complete_tail(Bytes& piece) {
   while (!piece.empty() && !tail_.empty() && !closing() && stage_ != Stage::kMoving) {
-    auto header = mqtt::read_fixed_header(tail_.view(), packet_bytes_max_);
+    auto header = mqtt::read_fixed_header(tail_.view(), packet_bytes_max_, header_version());
     if (!header) return protocol_error(header.error());
     const std::size_t wanted = *header ? (*header)->packet_size() : tail_.size() + 1;
     const std::size_t more = std::min(wanted - tail_.size(), piece.size());
@@ -284,7 +292,8 @@ void Connection::on_session_packet(const mqtt::FixedHeader& header, Bytes body) 
     case PacketType::kSuback:
     case PacketType::kUnsuback:
     case PacketType::kPingresp:
-    case PacketType::kAuth: break;
+    case PacketType::kAuth:
+      break;
   }
   const bool again = header.type == PacketType::kConnect;
   protocol_error({ReasonCode::kProtocolError,

@@ -49,8 +49,8 @@ void Exchange::route(const mqtt::MessageRef& message) {
   if (shard_.shard_count() == 1) return;
   TargetMask targets = others_.targets(message->topic());
   if (auto device = addressed_device(message->topic())) {
-    targets |= mask_of(TargetId{static_cast<uint8_t>(shard_.home_of(
-        device_session_key(device->product_key, device->device_name)))});
+    targets |= mask_of(TargetId{static_cast<uint8_t>(
+        shard_.home_of(device_session_key(device->product_key, device->device_name)))});
   }
   targets &= ~mask_of(shard_.target());
   for (; targets != 0; targets &= targets - 1) {
@@ -64,8 +64,8 @@ void Exchange::deliver_here(const mqtt::MessageRef& message) {
   matches_.clear(sender ? std::optional(sender->slot()) : std::nullopt);
   tree_.match(topic, matches_);
   if (auto device = addressed_device(topic)) {
-    HostedSession* session = shard_.sessions().find(
-        device_session_key(device->product_key, device->device_name));
+    HostedSession* session =
+        shard_.sessions().find(device_session_key(device->product_key, device->device_name));
     if (session && session != sender && session->wants_unasked(topic)) {
       matches_.add({.subscriber = session->slot(),
                     .identifier = 0,
@@ -242,10 +242,12 @@ void Exchange::add_shared(HostedSession& session, const mqtt::FilterParts& parts
 // MQTT 5.0 section 3.3.1.3: shared subscriptions get none.
 bool Exchange::asks_for_retained(const SubscriptionGrant& grant) const {
   switch (grant.options.retain_handling) {
-    case mqtt::RetainHandling::kSend: return true;
+    case mqtt::RetainHandling::kSend:
+      return true;
     case mqtt::RetainHandling::kSendIfNew:
       return grant.existed == SubscriptionGrant::Existed::kNo;
-    case mqtt::RetainHandling::kDoNotSend: return false;
+    case mqtt::RetainHandling::kDoNotSend:
+      return false;
   }
   unreachable();
 }
@@ -265,9 +267,8 @@ void Exchange::ask_retained(uint32_t grant, std::string_view filter,
 }
 
 void Exchange::find_retained(uint32_t grant, std::string_view filter, Found& found) {
-  retained_.match(filter, shard_.now(), [&](const mqtt::MessageRef& message) {
-    found.emplace_back(grant, message);
-  });
+  retained_.match(filter, shard_.now(),
+                  [&](const mqtt::MessageRef& message) { found.emplace_back(grant, message); });
 }
 
 // Asks the shards that have something to say. All are asked when the SUBACK must wait until all
@@ -323,9 +324,8 @@ void Exchange::on_message(SubscribeSyncReply&& m) {
 void Exchange::complete(PendingSubscribe&& pending) {
   HostedSession* session = shard_.sessions().find(pending.session_id);
   if (!session || !session->connection || session->attachment != pending.attachment) return;
-  session->connection->send(mqtt::SubackPacket{.packet_id = pending.packet_id,
-                                               .reasons = std::move(pending.reasons),
-                                               .properties = {}});
+  session->connection->send(mqtt::SubackPacket{
+      .packet_id = pending.packet_id, .reasons = std::move(pending.reasons), .properties = {}});
   for (const auto& [index, message] : pending.retained) {
     const PendingSubscribe::Grant& grant = pending.grants[index];
     const std::span identifiers(&grant.identifier, grant.identifier == 0 ? 0 : 1);

@@ -102,10 +102,9 @@ struct Control {
   std::function<void(Shard&)> run;
 };
 
-using ShardMessage =
-    std::variant<Routed, Handover, RetainedUpdate, InterestChange, SharedLeave, SharedPresence,
-                 SharedDelivery, SharedRetry, SubscribeSync, SubscribeSyncReply, Barrier,
-                 BarrierReply, Control>;
+using ShardMessage = std::variant<Routed, Handover, RetainedUpdate, InterestChange, SharedLeave,
+                                  SharedPresence, SharedDelivery, SharedRetry, SubscribeSync,
+                                  SubscribeSyncReply, Barrier, BarrierReply, Control>;
 
 // Batches from any thread to one shard. Of one sender they arrive in order.
 class Inbox {

@@ -42,15 +42,15 @@ struct SuspectLimits {
   std::chrono::milliseconds tls_handshake_max{10'000};
   std::chrono::milliseconds http_head_max{5'000};
   std::chrono::milliseconds connect_max{5'000};
-  uint32_t bytes_max = 16u << 10;            // buffered before CONNECT is accepted
+  uint32_t bytes_max = 16u << 10;  // buffered before CONNECT is accepted
   uint32_t http_head_bytes_max = 16u << 10;
 };
 
 struct ConnectionLimits {
-  uint32_t count_max = 1'000'000;              // connections of the process
-  uint32_t packet_bytes_max = 256u << 10;      // one MQTT packet; a profile may say less
-  uint32_t output_bytes_max = 1u << 20;        // unsent bytes of one connection
-  uint32_t congested_bytes = 256u << 10;       // from here on messages wait in the session
+  uint32_t count_max = 1'000'000;                 // connections of the process
+  uint32_t packet_bytes_max = 256u << 10;         // one MQTT packet; a profile may say less
+  uint32_t output_bytes_max = 1u << 20;           // unsent bytes of one connection
+  uint32_t congested_bytes = 256u << 10;          // from here on messages wait in the session
   std::chrono::milliseconds stalled_max{30'000};  // no progress of unsent output: closed
   std::chrono::milliseconds linger_max{2'000};    // for the last bytes of a closing connection
 };

@@ -25,8 +25,8 @@ struct ServerCounters {
   uint64_t sessions_now = 0;
   uint64_t subscriptions_now = 0;
   uint64_t retained_now = 0;
-  uint64_t messages_received = 0;   // PUBLISH from clients
-  uint64_t messages_sent = 0;       // PUBLISH to clients
+  uint64_t messages_received = 0;  // PUBLISH from clients
+  uint64_t messages_sent = 0;      // PUBLISH to clients
   uint64_t messages_dropped = 0;
   uint64_t bytes_received = 0;
   uint64_t bytes_sent = 0;

@@ -238,15 +238,20 @@ void Shard::drop(HostedSession& session, std::string_view sentence) {
 
 void Shard::on_registry_change(const RegistryChange& change) {
   switch (change.kind) {
-    case RegistryChange::Kind::kDeviceCreated: return;
-    case RegistryChange::Kind::kDeviceEnabled: return;
+    case RegistryChange::Kind::kDeviceCreated:
+      return;
+    case RegistryChange::Kind::kDeviceEnabled:
+      return;
     case RegistryChange::Kind::kDeviceChanged:
     case RegistryChange::Kind::kDeviceDisabled:
-    case RegistryChange::Kind::kDeviceDeleted: return on_device_change(change);
+    case RegistryChange::Kind::kDeviceDeleted:
+      return on_device_change(change);
     case RegistryChange::Kind::kProductChanged:
-    case RegistryChange::Kind::kProductDeleted: return on_product_change(change);
+    case RegistryChange::Kind::kProductDeleted:
+      return on_product_change(change);
     case RegistryChange::Kind::kAppChanged:
-    case RegistryChange::Kind::kAppDeleted: return on_app_change(change);
+    case RegistryChange::Kind::kAppDeleted:
+      return on_app_change(change);
   }
   unreachable();
 }
@@ -270,9 +275,9 @@ void Shard::on_product_change(const RegistryChange& change) {
     if (!entry) return drop(session, "the product was deleted");
     const bool same_profile = session.product()->profile == entry->product->profile;
     session.set_product(entry->product);
-    session.on_policy_changed(AccessPolicy::for_device(session.product_key(),
-                                                       session.device_name(), entry->topic_rules),
-                              effects_);
+    session.on_policy_changed(
+        AccessPolicy::for_device(session.product_key(), session.device_name(), entry->topic_rules),
+        effects_);
     if (!same_profile) {
       kick(session, ReasonCode::kAdministrativeAction, "the product's profile was changed");
     }

@@ -63,9 +63,7 @@ class Shard {
   // --- For connections, sessions and their helpers -----------------------------------------------
 
   [[nodiscard]] uint16_t index() const { return index_; }
-  [[nodiscard]] uint16_t shard_count() const {
-    return static_cast<uint16_t>(peers_.shards.size());
-  }
+  [[nodiscard]] uint16_t shard_count() const { return static_cast<uint16_t>(peers_.shards.size()); }
   [[nodiscard]] TargetId target() const { return TargetId{static_cast<uint8_t>(index_)}; }
   // Where a session key, a retained topic or a shared group lives.
   [[nodiscard]] uint16_t home_of(std::string_view key) const;

@@ -19,11 +19,16 @@ Connection& connection_of(Session& session) {
 
 std::string_view journal_event(JournalKind kind) {
   switch (kind) {
-    case JournalKind::kPublishForbidden: return "journal.publish_forbidden";
-    case JournalKind::kPublishOverRate: return "journal.publish_over_rate";
-    case JournalKind::kSubscribeRefused: return "journal.subscribe_refused";
-    case JournalKind::kQueueOverflow: return "journal.queue_overflow";
-    case JournalKind::kDeliveryTooLarge: return "journal.delivery_too_large";
+    case JournalKind::kPublishForbidden:
+      return "journal.publish_forbidden";
+    case JournalKind::kPublishOverRate:
+      return "journal.publish_over_rate";
+    case JournalKind::kSubscribeRefused:
+      return "journal.subscribe_refused";
+    case JournalKind::kQueueOverflow:
+      return "journal.queue_overflow";
+    case JournalKind::kDeliveryTooLarge:
+      return "journal.delivery_too_large";
   }
   unreachable();
 }

@@ -15,8 +15,7 @@ class ShardEffects final : public Effects {
   void send(Session& session, const mqtt::AckPacket& packet) override;
   void send(Session& session, const mqtt::UnsubackPacket& packet) override;
   void send(Session& session, const mqtt::PingrespPacket& packet) override;
-  void send(Session& session, const mqtt::Message& message,
-            const mqtt::PublishForm& form) override;
+  void send(Session& session, const mqtt::Message& message, const mqtt::PublishForm& form) override;
   [[nodiscard]] Outlet outlet(const Session& session) const override;
   void publish(Session& session, mqtt::MessageRef message) override;
   void subscribe(Session& session, std::span<const SubscriptionGrant> grants,

@@ -17,10 +17,8 @@ constexpr milliseconds kDrainCheck{20};
 ShardGroup::ShardGroup(const ServerOptions& options, Registry& registry,
                        Authenticator& authenticator)
     : options_(options),
-      peers_{.options = options_,
-             .registry = registry,
-             .authenticator = authenticator,
-             .shards = {}} {
+      peers_{
+          .options = options_, .registry = registry, .authenticator = authenticator, .shards = {}} {
   const unsigned count = std::clamp<unsigned>(options.shard_count, 1, kTargetCountMax);
   for (unsigned i = 0; i < count; ++i) {
     peers_.shards.push_back(std::make_unique<Shard>(static_cast<uint16_t>(i), peers_));
@@ -134,9 +132,8 @@ void ShardGroup::publish_sys_topics() {
           std::chrono::steady_clock::now() - started);
       std::vector<mqtt::MessageRef> messages;
       for_each_sys_topic(counters(), uptime, [&](std::string_view topic, const std::string& text) {
-        messages.push_back(mqtt::Message::make({.topic = topic,
-                                                .payload = as_bytes(text),
-                                                .retain = mqtt::Retain::kYes}));
+        messages.push_back(mqtt::Message::make(
+            {.topic = topic, .payload = as_bytes(text), .retain = mqtt::Retain::kYes}));
       });
       peers_.shards[0]->post_from_outside({[messages](Shard& shard) {
         for (const auto& message : messages) shard.exchange().publish(message);
