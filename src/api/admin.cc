@@ -2,6 +2,7 @@
 
 #include <httplib.h>
 
+#include <atomic>
 #include <charconv>
 #include <map>
 #include <thread>
@@ -44,6 +45,15 @@ std::map<std::string, Served, std::less<>> served_files() {
 void set_socket_options(socket_t fd) {
   const int on = 1;
   ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+}
+
+// The advice of the engine's listeners, with the option that chooses this one.
+Reject with_admin_option(Reject reject) {
+  constexpr std::string_view kListen = "--listen";
+  if (const auto at = reject.sentence.find(kListen); at != std::string::npos) {
+    reject.sentence.replace(at, kListen.size(), "--admin");
+  }
+  return reject;
 }
 
 }  // namespace
@@ -129,12 +139,15 @@ struct AdminServer::State {
   std::map<std::string, Served, std::less<>> files;
   httplib::Server http;
   SocketAddress address;
+  std::atomic<bool> ended = false;
   std::thread thread;
 };
 
 Result<std::unique_ptr<AdminServer>> AdminServer::start(AdminOptions options) {
   // Says in a sentence why the address cannot be had; the library only says that.
-  if (auto probe = ListeningSocket::open(options.address, {}); !probe) return probe.error();
+  if (auto probe = ListeningSocket::open(options.address, {}); !probe) {
+    return with_admin_option(probe.error());
+  }
   auto state = std::make_unique<State>(std::move(options));
   const auto port = state->bind();
   auto address = SocketAddress::parse(state->options.address.ip_text(), port.value_or(0));
@@ -144,8 +157,9 @@ Result<std::unique_ptr<AdminServer>> AdminServer::start(AdminOptions options) {
                       " for the admin page; choose another address with --admin ADDRESS:PORT"};
   }
   state->address = *address;
-  state->thread = std::thread([http = &state->http] {
-    if (!http->listen_after_bind()) FL_LOG(kError, "admin.ended", {"cause", "accept failed"});
+  state->thread = std::thread([state = state.get()] {
+    if (!state->http.listen_after_bind()) FL_LOG(kError, "admin.ended", {"cause", "accept failed"});
+    state->ended = true;
   });
   return std::unique_ptr<AdminServer>(new AdminServer(std::move(state)));
 }
@@ -154,7 +168,9 @@ AdminServer::AdminServer(std::unique_ptr<State> state) : state_(std::move(state)
 
 AdminServer::~AdminServer() {
   // A stop before the thread has begun to listen would be lost.
-  while (!state_->http.is_running()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  while (!state_->http.is_running() && !state_->ended) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
   state_->http.stop();
   state_->thread.join();
 }

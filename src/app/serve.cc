@@ -1,0 +1,254 @@
+#include "app/serve.h"
+
+#include <sys/resource.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+
+#include "api/admin.h"
+#include "app/config.h"
+#include "app/config_key.h"
+#include "app/data_dir.h"
+#include "app/server_plan.h"
+#include "base/log.h"
+#include "registry/control_socket.h"
+#include "shard/server.h"
+
+namespace fairlead {
+namespace {
+
+// The signals that the main thread waits for; all threads inherit that they are blocked. One that
+// was ignored when the program started (a background job's SIGINT) stays so.
+class Signals {
+ public:
+  Signals() {
+    std::signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&waited_);
+    sigaddset(&waited_, SIGHUP);
+    sigaddset(&waited_, SIGTERM);
+    struct sigaction before {};
+    if (sigaction(SIGINT, nullptr, &before) == 0 && before.sa_handler != SIG_IGN) {
+      sigaddset(&waited_, SIGINT);
+    }
+    pthread_sigmask(SIG_BLOCK, &waited_, nullptr);
+  }
+  Signals(const Signals&) = delete;
+  Signals& operator=(const Signals&) = delete;
+
+  int wait() const {
+    int signal = 0;
+    while (sigwait(&waited_, &signal) != 0) {
+    }
+    return signal;
+  }
+
+  // From now on they do what they do to any program. Threads keep theirs blocked, so that the
+  // main thread gets them.
+  void release() const {
+    sigset_t ending = waited_;
+    sigdelset(&ending, SIGHUP);
+    pthread_sigmask(SIG_UNBLOCK, &ending, nullptr);
+  }
+
+ private:
+  sigset_t waited_{};
+};
+
+// A connection is a descriptor: the soft limit of 1024 that shells set is for programs that use
+// select().
+void raise_file_limit(uint64_t connections_max) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_max == RLIM_INFINITY || limit.rlim_max >= connections_max) return;
+  FL_LOG(kInfo, "server.files", {"open_files_max", limit.rlim_max},
+         {"limits.connections", connections_max},
+         {"hint", "the lower of the two bounds the connections; raise it with ulimit -Hn"});
+}
+
+LogLevel level_of(const ServeRequest& request, const Config& config) {
+  if (!request.log_level) return config.log_level;
+  Config told;
+  const ConfigKey* key = find_config_key("log.level");
+  if (check_config_value(*key, *request.log_level)) key->set(told, *request.log_level);
+  return told.log_level;
+}
+
+// All that runs, in the order of start; it stops in the opposite order.
+class ServerProcess {
+ public:
+  ServerProcess(CommandContext& context, const ServeRequest& request)
+      : context_(context), request_(request) {}
+
+  ExitCode run() {
+    const Signals signals;
+    if (ExitCode code = start(); code != ExitCode::kOk) return code;
+    announce();
+    while (signals.wait() == SIGHUP) reload();
+    signals.release();
+    stop();
+    return ExitCode::kOk;
+  }
+
+ private:
+  ExitCode start() {
+    if (ExitCode code = read_config(); code != ExitCode::kOk) return code;
+    set_log_level(level_of(request_, config_));
+    auto plan = plan_server(config_, request_);
+    if (!plan) return fail(context_, ExitCode::kConfigInvalid, plan.error().sentence);
+    plan_ = std::move(*plan);
+    if (Status status = prepare_data_dir(context_.data_dir); !status) return failed(status.error());
+    auto lock = DataDirLock::take(context_.data_dir);
+    if (!lock) {
+      return fail(context_, code_of(lock.error()), lock.error().sentence,
+                  "Stop it, or choose another directory with --data-dir.");
+    }
+    lock_.emplace(std::move(*lock));
+    raise_file_limit(plan_.options.connection.count_max);
+    if (ExitCode code = start_engine(); code != ExitCode::kOk) return code;
+    return start_admin();
+  }
+
+  ExitCode read_config() {
+    config_file_ = config_file_of(request_, context_.data_dir);
+    if (config_file_.empty()) return ExitCode::kOk;
+    auto parsed = load_config(config_file_);
+    if (!parsed) return fail(context_, ExitCode::kConfigInvalid, parsed.error().sentence);
+    for (const ConfigProblem& problem : parsed->problems) {
+      fail(context_, ExitCode::kConfigInvalid, describe(problem, config_file_));
+    }
+    if (!parsed->problems.empty()) return ExitCode::kConfigInvalid;
+    config_ = std::move(parsed->config);
+    return ExitCode::kOk;
+  }
+
+  ExitCode start_engine() {
+    auto tls = make_tls(config_.tls, context_.data_dir, plan_.options.listeners, nullptr);
+    if (!tls) return failed(tls.error());
+    plan_.options.tls = tls->context;
+    ticket_keys_ = tls->ticket_keys;
+
+    auto registry = Registry::open(context_.data_dir);
+    if (!registry) return failed(registry.error());
+    registry_ = std::move(*registry);
+    authenticator_ = std::make_unique<Authenticator>(*registry_, plan_.auth);
+    server_ = std::make_unique<Server>(plan_.options, *registry_, *authenticator_);
+    registry_->set_listener([server = server_.get()](const RegistryChange& change) {
+      server->on_registry_change(change);
+    });
+    if (Status status = server_->start(); !status) return failed(status.error());
+
+    watcher_ = std::make_unique<ChangeWatcher>(*registry_);
+    auto control = ControlSocket::start(context_.data_dir, *registry_);
+    if (!control) return failed(control.error());
+    control_ = std::move(*control);
+    return ExitCode::kOk;
+  }
+
+  ExitCode start_admin() {
+    if (!plan_.admin) return ExitCode::kOk;
+    AdminOptions options;
+    options.address = *plan_.admin;
+    options.counters = [server = server_.get()] { return server->counters(); };
+    options.ready = [this] { return ready_.load(); };
+    const std::vector<SocketAddress> addresses = server_->addresses();
+    for (std::size_t i = 0; i < addresses.size(); ++i) {
+      options.endpoints.push_back({addresses[i], plan_.options.listeners[i].protocols});
+    }
+    auto admin = AdminServer::start(std::move(options));
+    if (admin) {
+      admin_ = std::move(*admin);
+    } else if (plan_.admin_is_optional) {
+      FL_LOG(kWarning, "admin.off", {"cause", admin.error().sentence});
+    } else {
+      return failed(admin.error());
+    }
+    return ExitCode::kOk;
+  }
+
+  void announce() {
+    ready_ = true;
+    const std::vector<SocketAddress> addresses = server_->addresses();
+    for (std::size_t i = 0; i < addresses.size(); ++i) {
+      std::printf("listening %s on %s\n",
+                  protocol_list(plan_.options.listeners[i].protocols).c_str(),
+                  addresses[i].text().c_str());
+    }
+    if (admin_) std::printf("admin http://%s/\n", admin_->address().text().c_str());
+    std::fflush(stdout);
+    FL_LOG(kInfo, "server.ready", {"version", FAIRLEAD_VERSION},
+           {"data_dir", context_.data_dir.string()}, {"shards", plan_.options.shard_count},
+           {"devices", registry_->device_count()});
+  }
+
+  // Everything or nothing: a file with a problem leaves all as it was.
+  void reload() {
+    FL_LOG(kInfo, "server.reload", {"config", config_file_.empty() ? "none" : config_file_});
+    Config wanted = config_;
+    if (!config_file_.empty()) {
+      auto parsed = load_config(config_file_);
+      if (!parsed) return reload_failed(parsed.error().sentence);
+      for (const ConfigProblem& problem : parsed->problems) {
+        reload_failed(describe(problem, config_file_));
+      }
+      if (!parsed->problems.empty()) return;
+      wanted = std::move(parsed->config);
+    }
+    auto tls = make_tls(wanted.tls, context_.data_dir, plan_.options.listeners, ticket_keys_);
+    if (!tls) return reload_failed(tls.error().sentence);
+    if (tls->context) server_->set_tls(tls->context);
+    ticket_keys_ = tls->ticket_keys;
+    set_log_level(level_of(request_, wanted));
+    for (const std::string& key : changed_restart_keys(config_, wanted)) {
+      FL_LOG(kWarning, "config.needs_restart", {"key", key});
+    }
+    // Other keys stay as they are in force: the next reload must name them again.
+    config_.tls = wanted.tls;
+    config_.log_level = wanted.log_level;
+  }
+
+  static void reload_failed(const std::string& cause) {
+    FL_LOG(kError, "config.refused", {"cause", cause}, {"hint", "nothing was changed"});
+  }
+
+  void stop() {
+    FL_LOG(kInfo, "server.stopping", {"hint", "a second signal ends it at once"});
+    ready_ = false;
+    control_.reset();
+    watcher_.reset();
+    server_->stop();
+    admin_.reset();
+    FL_LOG(kInfo, "server.stopped");
+  }
+
+  ExitCode failed(const Reject& reject) { return fail(context_, code_of(reject), reject.sentence); }
+
+  static ExitCode code_of(const Reject& reject) {
+    return reject.code == ReasonCode::kServerBusy ? ExitCode::kInUse : ExitCode::kFailed;
+  }
+
+  CommandContext& context_;
+  const ServeRequest& request_;
+  std::string config_file_;
+  Config config_;
+  ServerPlan plan_;
+  std::atomic<bool> ready_ = false;  // the admin plane asks for it
+  std::optional<DataDirLock> lock_;
+  std::shared_ptr<const TlsTicketKeys> ticket_keys_;
+  std::unique_ptr<Registry> registry_;
+  std::unique_ptr<Authenticator> authenticator_;
+  std::unique_ptr<Server> server_;
+  std::unique_ptr<ChangeWatcher> watcher_;
+  std::unique_ptr<ControlSocket> control_;
+  std::unique_ptr<AdminServer> admin_;
+};
+
+}  // namespace
+
+ExitCode serve(CommandContext& context, const ServeRequest& request) {
+  return ServerProcess(context, request).run();
+}
+
+}  // namespace fairlead

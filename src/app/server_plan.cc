@@ -1,0 +1,272 @@
+#include "app/server_plan.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <thread>
+
+#include "app/config_key.h"
+#include "app/listen_address.h"
+#include "base/log.h"
+#include "net/certificate.h"
+
+namespace fairlead {
+namespace {
+
+constexpr std::string_view kUsualAdminAddress = "127.0.0.1:8080";
+
+Reject wrong(std::string sentence) {
+  return Reject{ReasonCode::kImplementationSpecificError, std::move(sentence)};
+}
+
+// Whether this process may open ports such as 443: root, a service with the capability, or a
+// machine that allows it to everybody.
+bool may_open_low_ports() {
+  constexpr unsigned kCapNetBindService = 10;
+  std::ifstream limit("/proc/sys/net/ipv4/ip_unprivileged_port_start");
+  int first = 1024;
+  if (limit >> first && first <= 443) return true;
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (!line.starts_with("CapEff:")) continue;
+    return ((std::stoull(line.substr(7), nullptr, 16) >> kCapNetBindService) & 1) != 0;
+  }
+  return false;
+}
+
+Result<std::vector<ListenerOptions>> default_listeners() {
+  std::vector<ListenerOptions> listeners;
+  const auto ports =
+      may_open_low_ports() ? std::vector<uint16_t>{443, 1883} : std::vector<uint16_t>{8443};
+  for (uint16_t port : ports) {
+    auto address = SocketAddress::parse("0.0.0.0", port);
+    if (!address) return address.error();
+    listeners.emplace_back().address = *address;
+  }
+  return listeners;
+}
+
+Result<std::vector<ListenerOptions>> configured_listeners(const Config& config) {
+  std::vector<ListenerOptions> listeners;
+  for (const ListenerConfig& wanted : config.listeners) {
+    auto address = SocketAddress::parse(wanted.address, wanted.port);
+    if (!address) return address.error();
+    auto protocols = parse_protocols(wanted.protocols);
+    if (!protocols) return protocols.error();
+    ListenerOptions& listener = listeners.emplace_back();
+    listener.address = *address;
+    listener.protocols = *protocols;
+    listener.proxy_header = wanted.proxy_header;
+    listener.trusted_proxies = wanted.trusted_proxies;
+  }
+  return listeners;
+}
+
+Result<std::vector<ListenerOptions>> choose_listeners(const Config& config,
+                                                      const ServeRequest& request) {
+  if (request.listen.empty()) {
+    return config.listeners.empty() ? default_listeners() : configured_listeners(config);
+  }
+  std::vector<ListenerOptions> listeners;
+  for (const std::string& text : request.listen) {
+    auto parsed = parse_listen(text);
+    if (!parsed) return wrong("--listen: " + parsed.error().sentence);
+    for (ListenerOptions& listener : *parsed) listeners.push_back(std::move(listener));
+  }
+  return listeners;
+}
+
+Status check_anonymous(const Config& config, const ServeRequest& request,
+                       const std::vector<ListenerOptions>& listeners) {
+  const AuthConfig& auth = config.auth;
+  if (!auth.allow_anonymous && !request.allow_anonymous) return Done{};
+  if (auth.allow_anonymous && auth.allow_anonymous_on_any_address) return Done{};
+  for (const ListenerOptions& listener : listeners) {
+    if (listener.address.is_loopback()) continue;
+    return wrong("anonymous access would open " + listener.address.text() +
+                 " to everybody; listen on 127.0.0.1 only or, if that is meant, say it twice in "
+                 "the configuration: auth.allow_anonymous = true and "
+                 "auth.allow_anonymous_on_any_address = true");
+  }
+  return Done{};
+}
+
+Status choose_admin(const Config& config, const ServeRequest& request, ServerPlan& plan) {
+  std::string text = request.admin.value_or(config.admin.address);
+  if (text == "off") return Done{};
+  if (text.empty()) {
+    text = kUsualAdminAddress;
+    plan.admin_is_optional = true;
+  }
+  auto where = parse_host_port(text);
+  if (!where) return wrong("admin address: " + where.error().sentence);
+  auto addresses = resolve_for_listening(*where);
+  if (!addresses) return wrong("admin address: " + addresses.error().sentence);
+  plan.admin = addresses->front();
+  if (plan.admin->is_loopback() || config.admin.allow_remote) return Done{};
+  return wrong("other machines would reach the admin address " + text +
+               ", which asks for no password; use 127.0.0.1 or, if that is meant, set "
+               "admin.allow_remote = true in the configuration");
+}
+
+std::string host_name() {
+  char name[256] = {};
+  return ::gethostname(name, sizeof name - 1) == 0 ? name : "";
+}
+
+bool is_dns_name(std::string_view name) {
+  const auto fits = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.';
+  };
+  return !name.empty() && std::ranges::all_of(name, fits);
+}
+
+Status create_own_certificates(const std::string& directory,
+                               const std::vector<ListenerOptions>& listeners) {
+  CertificateRequest request;
+  request.directory = directory;
+  request.hosts = {"localhost"};
+  if (std::string name = host_name(); is_dns_name(name) && name != "localhost") {
+    request.hosts.push_back(std::move(name));
+  }
+  request.ips = {"127.0.0.1", "::1"};
+  for (const ListenerOptions& listener : listeners) {
+    const std::string ip = listener.address.ip_text();
+    const bool known = std::ranges::find(request.ips, ip) != request.ips.end();
+    if (!listener.address.is_any() && !known && ip.find('%') == std::string::npos) {
+      request.ips.push_back(ip);
+    }
+  }
+  auto files = create_certificates(request);
+  if (!files) return files.error();
+  FL_LOG(kInfo, "tls.created", {"root", files->ca_certificate},
+         {"hint", "for other names: fairlead cert init --host NAME"});
+  return Done{};
+}
+
+// Those of `certs` that exist; both are made when there is neither.
+Result<TlsCertificateSet> own_certificates(const std::string& directory,
+                                           const std::vector<ListenerOptions>& listeners) {
+  const CertificateFiles files = certificate_files(directory);
+  const auto existing = [&files] {
+    TlsCertificateSet set;
+    std::error_code ignored;
+    for (const auto& [certificate, key] : {std::pair{files.rsa_certificate, files.rsa_key},
+                                           std::pair{files.ec_certificate, files.ec_key}}) {
+      if (std::filesystem::exists(certificate, ignored)) set.pairs.push_back({certificate, key});
+    }
+    return set;
+  };
+  TlsCertificateSet set = existing();
+  if (!set.pairs.empty()) return set;
+  if (Status status = create_own_certificates(directory, listeners); !status) {
+    return status.error();
+  }
+  return existing();
+}
+
+std::vector<std::string> values_of(const Config& config, const ConfigKey& key,
+                                   std::string_view section) {
+  if (!is_config_array(section)) return {format_config_value(key.get(config))};
+  std::vector<std::string> values;
+  Config cut = config;  // `get` means the last entry
+  if (section == "listener") {
+    for (; !cut.listeners.empty(); cut.listeners.pop_back()) {
+      values.push_back(format_config_value(key.get(cut)));
+    }
+  } else {
+    for (; !cut.tls.certificates.empty(); cut.tls.certificates.pop_back()) {
+      values.push_back(format_config_value(key.get(cut)));
+    }
+  }
+  return values;
+}
+
+}  // namespace
+
+std::string config_file_of(const ServeRequest& request, const std::filesystem::path& data_dir) {
+  if (!request.config_file.empty()) return request.config_file;
+  std::error_code ignored;
+  const std::filesystem::path usual = data_dir / "fairlead.toml";
+  return std::filesystem::exists(usual, ignored) ? usual.string() : "";
+}
+
+Result<ServerPlan> plan_server(const Config& config, const ServeRequest& request) {
+  ServerPlan plan;
+  plan.options = config.server;
+  auto listeners = choose_listeners(config, request);
+  if (!listeners) return listeners.error();
+  plan.options.listeners = std::move(*listeners);
+  if (Status status = check_anonymous(config, request, plan.options.listeners); !status) {
+    return status.error();
+  }
+  if (Status status = choose_admin(config, request, plan); !status) return status.error();
+
+  const unsigned shards = request.shards.value_or(config.shard_count);
+  plan.options.shard_count =
+      shards != 0 ? shards : std::max(1u, std::thread::hardware_concurrency());
+  plan.auth.anonymous = config.auth.allow_anonymous || request.allow_anonymous
+                            ? AnonymousAccess::kAllowed
+                            : AnonymousAccess::kRefused;
+  plan.auth.failures_per_minute_max = config.auth.failures_per_minute;
+  plan.auth.loopback = config.auth.limit_loopback_source ? LoopbackBudget::kPerSourceToo
+                                                         : LoopbackBudget::kPerDeviceOnly;
+  plan.auth.tracked_count_max = config.auth.tracked_count;
+  return plan;
+}
+
+Result<ServerTls> make_tls(const TlsConfig& config, const std::filesystem::path& data_dir,
+                           const std::vector<ListenerOptions>& listeners,
+                           const std::shared_ptr<const TlsTicketKeys>& older) {
+  const auto uses_tls = [](const ListenerOptions& l) { return l.protocols.any_tls(); };
+  if (std::ranges::none_of(listeners, uses_tls)) return ServerTls{};
+  TlsServerOptions options;
+  options.profile = config.profile;
+  options.client_certificates = config.client_certificates;
+  options.client_ca_file = config.client_ca_file;
+  options.ticket_keys = older ? TlsTicketKeys::rotate(*older) : TlsTicketKeys::generate();
+  for (const CertificateConfig& wanted : config.certificates) {
+    TlsCertificateSet& set = options.certificates.emplace_back();
+    for (std::size_t i = 0; i < wanted.certificate_files.size(); ++i) {
+      set.pairs.push_back({wanted.certificate_files[i], wanted.key_files[i]});
+    }
+  }
+  if (options.certificates.empty()) {
+    auto own = own_certificates((data_dir / "certs").string(), listeners);
+    if (!own) return own.error();
+    options.certificates.push_back(std::move(*own));
+  }
+  auto context = TlsContext::server(options);
+  if (!context) return context.error();
+  return ServerTls{*context, options.ticket_keys};
+}
+
+std::vector<std::string> changed_restart_keys(const Config& running, const Config& wanted) {
+  std::vector<std::string> changed;
+  for (const ConfigKey& key : config_keys()) {
+    if (key.apply == ConfigApply::kReload) continue;
+    const std::string_view section = key.name.substr(0, key.name.rfind('.'));
+    if (values_of(running, key, section) != values_of(wanted, key, section)) {
+      changed.emplace_back(key.name);
+    }
+  }
+  return changed;
+}
+
+std::string protocol_list(const ListenerProtocols& protocols) {
+  std::string list;
+  const auto add = [&list](bool allowed, std::string_view name) {
+    if (!allowed) return;
+    if (!list.empty()) list += ',';
+    list += name;
+  };
+  add(protocols.mqtt, "mqtt");
+  add(protocols.mqtts, "mqtts");
+  add(protocols.ws, "ws");
+  add(protocols.wss, "wss");
+  return list;
+}
+
+}  // namespace fairlead
