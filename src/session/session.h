@@ -48,8 +48,8 @@ enum class DetachCause : uint8_t {
   kClientDisconnectWithWill,  // DISCONNECT 0x04
   kConnectionLost,            // closed without DISCONNECT, keep alive, protocol error
   kTakenOver,                 // a new connection of the same session
-  kServerShutdown,
-  kAdministrative,  // disabled, deleted, kicked
+  kServerShutdown,            // a will is published without its delay: nobody could keep it
+  kAdministrative,            // disabled, deleted, kicked
 };
 
 enum class Deliverable : uint8_t { kLive, kRetained };  // kRetained: answer to a new subscription

@@ -335,6 +335,16 @@ TEST(SessionPolicy, LostPermissionsTakeFiltersAndWaitingMessagesAway) {
   d.connect(hello(k311)).server("CONNACK present").server("PUBLISH b/x 2 q1 id=1").silence();
 }
 
+TEST(SessionConnect, EndWhileConnectedIsHeardNoMore) {
+  Dialogue d;
+  d.connected(hello_with_will(k311)).subscribe("a").server("GRANT a q1").server("SUBACK 1 01");
+  d.session.end(Session::WillAtEnd::kDiscard, d.recorder, d.now);
+  d.server("UNGRANT a").subscribe("b").publish("c", kQos1, 1).deliver("a", kQos1).dropped();
+  d.detach(DetachCause::kAdministrative).silence();
+  EXPECT_TRUE(d.session.ended());
+  d.connected(hello(k311));
+}
+
 TEST(SessionPolicy, NewPermissionsAtConnectApplyToWhatTheSessionHolds) {
   Dialogue d;
   d.connected(hello(k311)).subscribe("a").server("GRANT a q1").server("SUBACK 1 01").detach();

@@ -226,8 +226,7 @@ void Session::on_outbound_ack(const AckPacket& packet, Effects& effects, Instant
 
 // --- SUBSCRIBE, UNSUBSCRIBE ----------------------------------------------------------------------
 
-void Session::on_subscribe(const mqtt::SubscribePacket& packet, Effects& effects,
-                           [[maybe_unused]] Instant now) {
+void Session::on_subscribe(const mqtt::SubscribePacket& packet, Effects& effects, Instant /*now*/) {
   affine_.check();
   if (!reachable()) return;
   if (const Status fine = check_subscribe(packet); !fine) return refuse(fine.error(), effects);

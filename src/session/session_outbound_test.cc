@@ -251,6 +251,14 @@ TEST(SessionQueue, Qos0KeepsItsOrderBehindWhatWaits) {
   d.server("PUBLISH a 1 q0").server("PUBLISH a 2 q0").silence();
 }
 
+TEST(SessionQueue, Qos1KeepsItsOrderBehindWhatWaits) {
+  Dialogue d;
+  d.connected(hello(k311)).congest().deliver("a", kQos1, "1");
+  d.recorder.outlet_state = Outlet::kReady;
+  d.deliver("a", kQos1, "2").silence().relieve();
+  d.server("PUBLISH a 1 q1 id=1").server("PUBLISH a 2 q1 id=2").silence();
+}
+
 TEST(SessionQueue, LostConnectionDropsQos0AndKeepsTheRest) {
   Dialogue d;
   d.connected(hello(k311)).congest().deliver("a", kQos0).deliver("b", kQos1).detach();

@@ -152,7 +152,9 @@ class World {
         return chance(4) ? (connected_ ? lose() : connect()) : client_reads();
       case 10:
         wire_.outlet_state = chance(3) ? Outlet::kCongested : Outlet::kReady;
-        if (wire_.outlet_state == Outlet::kReady) session_.on_outlet_ready(wire_, now_);
+        if (wire_.outlet_state == Outlet::kReady && chance(2)) {  // or it is told later
+          session_.on_outlet_ready(wire_, now_);
+        }
         return;
       case 11:
         now_ += milliseconds(random_() % 2000);
@@ -356,7 +358,7 @@ class World {
 };
 
 TEST(SessionProperty, LosesNothingAndKeepsItsPromisesOverLossyConnections) {
-  for (uint64_t seed = 1; seed <= 300; ++seed) {
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     World world(seed);
     world.run(400);
