@@ -103,10 +103,10 @@ int run(int argc, char** argv) {
                "fairlead");
   app.require_subcommand(1);
   app.fallthrough();  // --json and --data-dir may stand behind the command
-  app.footer(kFooter);
   app.get_formatter()->column_width(28);
   add_global_options(app, context);
   add_commands(app, context);
+  app.footer(kFooter);  // after the commands, which would inherit it
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
