@@ -1,0 +1,39 @@
+# Everything is a line or two here; the work is in packaging/, tests/ and bench/.
+.DEFAULT_GOAL := help
+.PHONY: help run build test deps deps-test deps-bench fmt lint fuzz bench clean
+
+help: ## this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+run: build ## build, create certificates and demo devices if there are none, serve (PORT=, LISTEN=, ADMIN=, DATA=)
+	@exec packaging/run.sh
+
+build: deps ## release binary at build/release/fairlead
+	@packaging/build.sh release fairlead
+
+test: deps deps-test ## everything: release, interop, tidy, AddressSanitizer, ThreadSanitizer
+	@exec tests/run.sh
+
+deps: ## install the Debian packages that building needs
+	@packaging/deps.sh build
+
+deps-test: ## install the Debian packages that testing needs
+	@packaging/deps.sh test
+
+deps-bench:
+	@packaging/deps.sh bench
+
+fmt: ## lay out the sources with clang-format
+	@git ls-files -z --cached --others --exclude-standard '*.h' '*.cc' '*.c' | xargs -0 clang-format-14 -i
+
+lint: deps deps-test ## house rules (tests/tidy) and clang-tidy
+	@tests/lint.sh
+
+fuzz: deps deps-test ## search for inputs that break a parser (FUZZ_SECONDS=60 each)
+	@tests/fuzz.sh
+
+bench: deps deps-bench build ## ratios against other brokers, into bench/RESULTS.md
+	@exec bench/run.sh
+
+clean: ## remove build/
+	@rm -rf build

@@ -1,0 +1,128 @@
+#include "support/test_server.h"
+
+#include <atomic>
+#include <map>
+#include <stdexcept>
+
+#include "base/log.h"
+
+namespace fairlead::testing {
+namespace {
+
+template <class T>
+T must(Result<T> result) {
+  if (!result) throw std::runtime_error(result.error().sentence);
+  return std::move(*result);
+}
+
+class SharedServers final : public ::testing::Environment {
+ public:
+  void TearDown() override { servers.clear(); }
+  std::map<unsigned, std::unique_ptr<TestServer>> servers;
+};
+
+SharedServers& shared_servers() {
+  static auto* environment = static_cast<SharedServers*>(
+      ::testing::AddGlobalTestEnvironment(std::make_unique<SharedServers>().release()));
+  return *environment;
+}
+
+// Registered before main(), so that its TearDown runs.
+[[maybe_unused]] const SharedServers& kRegistered = shared_servers();
+
+}  // namespace
+
+const CertificateFiles& test_certificates() {
+  static const TempDir dir;
+  static const CertificateFiles files =
+      must(create_certificates({.directory = dir.path().string(),
+                                .hosts = {"localhost", "*.fairlead.test"},
+                                .ips = {"127.0.0.1", "::1"}}));
+  return files;
+}
+
+std::shared_ptr<const TlsContext> test_server_tls() {
+  static const auto context = [] {
+    const CertificateFiles& files = test_certificates();
+    return must(TlsContext::server(
+        {.certificates = {{.pairs = {{files.rsa_certificate, files.rsa_key},
+                                     {files.ec_certificate, files.ec_key}}}}}));
+  }();
+  return context;
+}
+
+std::shared_ptr<const TlsContext> test_client_tls() {
+  static const auto context =
+      must(TlsContext::client({.ca_file = test_certificates().ca_certificate}));
+  return context;
+}
+
+std::shared_ptr<const TlsContext> careless_client_tls() {
+  static const auto context = must(TlsContext::client({.trust = TlsTrust::kAnyCertificate}));
+  return context;
+}
+
+TestServer::TestServer(const TestServerOptions& options) {
+  set_log_level(LogLevel::kOff);
+  database_ = std::make_unique<Database>(must(Database::open(dir_.path())));
+  fill_registry();
+  registry_ = must(Registry::open(dir_.path()));
+  authenticator_ = std::make_unique<Authenticator>(*registry_, options.authenticator);
+  ServerOptions server;
+  server.listeners.push_back({.address = must(SocketAddress::parse("127.0.0.1", 0))});
+  server.listeners.push_back({.address = must(SocketAddress::parse("::1", 0))});
+  server.tls = test_server_tls();
+  server.shard_count = options.shard_count;
+  server.sys_interval = seconds(1);
+  if (options.adjust) options.adjust(server);
+  server_ = std::make_unique<Server>(server, *registry_, *authenticator_);
+  registry_->set_listener(
+      [this](const RegistryChange& change) { server_->on_registry_change(change); });
+  must(server_->start());
+}
+
+TestServer::~TestServer() = default;
+
+void TestServer::fill_registry() {
+  must(database_->create_product({.key = "pk", .name = "compatible"}));
+  must(database_->create_product(
+      {.key = "std", .name = "standard", .profile = ProfileKind::kStandard}));
+  must(database_->create_device({.product_key = "pk", .name = "device", .secret = "secret"}));
+  for (char n = '1'; n <= '9'; ++n) {
+    const std::string d = std::string("d") + n;
+    const std::string s = std::string("s") + n;
+    must(database_->create_device({.product_key = "pk", .name = d, .secret = "secret-" + d}));
+    must(database_->create_device({.product_key = "std", .name = s, .secret = "secret-" + s}));
+  }
+  auto app = [this](std::string_view name, const std::vector<std::string>& permissions) {
+    std::vector<Permission> parsed;
+    for (const std::string& text : permissions) parsed.push_back(must(parse_permission(text)));
+    must(database_->create_app(
+        must(make_app(name, std::string(name) + "-pass", std::move(parsed)))));
+  };
+  app("backend", {"sub:#", "pub:#", "sub:$SYS/#"});
+  app("watcher", {"sub:/pk/+/user/#"});
+}
+
+void TestServer::apply() { must(registry_->apply_changes()); }
+
+void TestServer::settle(int hops) {
+  // A change that asks for nothing: it only has to pass through every inbox.
+  const RegistryChange nothing{.kind = RegistryChange::Kind::kDeviceCreated,
+                               .product_key = "pk",
+                               .name = "nobody"};
+  for (int i = 0; i < hops; ++i) server_->on_registry_change(nothing);
+}
+
+TestServer& shared_server(unsigned shard_count) {
+  auto& server = shared_servers().servers[shard_count];
+  if (!server) server = std::make_unique<TestServer>(TestServerOptions{.shard_count = shard_count});
+  return *server;
+}
+
+std::string unique(std::string_view prefix) {
+  static std::atomic<unsigned> count{0};
+  return std::string(prefix) + "-" + std::to_string(++count);
+}
+
+}  // namespace fairlead::testing
