@@ -11,15 +11,29 @@
 
 namespace fairlead {
 
-// A message on its way to one client, as it is to be sent: shares the message, owns the rest.
+// How one client is to get a message. The identifiers are the caller's.
+struct DeliveryTerms {
+  mqtt::Qos qos = mqtt::Qos::kAtMostOnce;
+  mqtt::Retain retain = mqtt::Retain::kNo;
+  std::span<const uint32_t> identifiers;
+};
+
+// A message on its way to one client that waits: shares the message, owns the rest.
 struct Outgoing {
   mqtt::MessageRef message;
   std::unique_ptr<const std::vector<uint32_t>> identifiers;  // subscription identifiers; or null
   mqtt::Qos qos = mqtt::Qos::kAtMostOnce;
   mqtt::Retain retain = mqtt::Retain::kNo;
 
-  [[nodiscard]] std::span<const uint32_t> identifier_span() const {
-    return identifiers ? std::span<const uint32_t>(*identifiers) : std::span<const uint32_t>();
+  Outgoing() = default;
+  Outgoing(mqtt::MessageRef shared, const DeliveryTerms& terms)
+      : message(std::move(shared)), qos(terms.qos), retain(terms.retain) {
+    if (terms.identifiers.empty()) return;
+    identifiers = std::make_unique<const std::vector<uint32_t>>(terms.identifiers.begin(),
+                                                                terms.identifiers.end());
+  }
+  [[nodiscard]] DeliveryTerms terms() const {
+    return {qos, retain, identifiers ? std::span(*identifiers) : std::span<const uint32_t>()};
   }
 };
 

@@ -220,13 +220,16 @@ class Session {
 
   // session_outbound.cc
   [[nodiscard]] mqtt::Qos delivery_qos(const mqtt::Message& message, mqtt::Qos granted) const;
-  DeliveryResult deliver_at_most_once(Outgoing&& outgoing, std::span<const uint32_t> identifiers,
+  DeliveryResult deliver_at_most_once(const mqtt::MessageRef& message, const DeliveryTerms& terms,
                                       Effects& effects, Instant now);
-  DeliveryResult deliver_reliably(Outgoing&& outgoing, Effects& effects, Instant now);
-  [[nodiscard]] std::optional<mqtt::PublishForm> form_for(const Outgoing& outgoing,
-                                                          std::span<const uint32_t> identifiers,
-                                                          mqtt::Dup dup, Instant now) const;
+  DeliveryResult deliver_reliably(const mqtt::MessageRef& message, const DeliveryTerms& terms,
+                                  Effects& effects, Instant now);
+  [[nodiscard]] std::optional<mqtt::PublishForm> form_for(const mqtt::Message& message,
+                                                          const DeliveryTerms& terms, mqtt::Dup dup,
+                                                          Instant now) const;
   void choose_alias(std::string_view topic, mqtt::PublishForm& form) const;
+  DeliveryResult send_once(const mqtt::Message& message, const DeliveryTerms& terms,
+                           Effects& effects, Instant now);
   void transmit(const mqtt::Message& message, const mqtt::PublishForm& form, Effects& effects);
   [[nodiscard]] DeliveryResult send_new(Outgoing&& outgoing, Effects& effects, Instant now);
   void pump(Effects& effects, Instant now);

@@ -39,68 +39,52 @@ DeliveryResult Session::deliver(const mqtt::MessageRef& message, const Delivery&
   if (!established_ || message->expired(now)) return DeliveryResult::kDropped;
   // Filters may be wider than permissions (/ext/rrpc/#), and permissions change.
   if (!owner_.policy->may_receive(message->topic())) return DeliveryResult::kDropped;
-  Outgoing outgoing;
-  outgoing.message = message;
-  outgoing.qos = delivery_qos(*message, delivery.subscription_qos);
+  DeliveryTerms terms;
+  terms.qos = delivery_qos(*message, delivery.subscription_qos);
   const bool as_published = delivery.retain_as_published && message->retain() == Retain::kYes;
-  outgoing.retain =
+  terms.retain =
       as_published || delivery.kind == Deliverable::kRetained ? Retain::kYes : Retain::kNo;
-  if (outgoing.qos == Qos::kAtMostOnce) {
-    return deliver_at_most_once(std::move(outgoing), delivery.identifiers, effects, now);
-  }
-  if (!delivery.identifiers.empty()) {
-    outgoing.identifiers = std::make_unique<const std::vector<uint32_t>>(
-        delivery.identifiers.begin(), delivery.identifiers.end());
-  }
-  return deliver_reliably(std::move(outgoing), effects, now);
+  terms.identifiers = delivery.identifiers;
+  return terms.qos == Qos::kAtMostOnce ? deliver_at_most_once(message, terms, effects, now)
+                                       : deliver_reliably(message, terms, effects, now);
 }
 
-DeliveryResult Session::deliver_at_most_once(Outgoing&& outgoing,
-                                             std::span<const uint32_t> identifiers,
-                                             Effects& effects, Instant now) {
+DeliveryResult Session::deliver_at_most_once(const mqtt::MessageRef& message,
+                                             const DeliveryTerms& terms, Effects& effects,
+                                             Instant now) {
   if (!reachable()) return DeliveryResult::kDropped;
   if (!backlog_ && effects.outlet(*this) == Outlet::kReady) {
-    const auto form = form_for(outgoing, identifiers, Dup::kNo, now);
-    if (!form) {
-      effects.journal(*this, JournalKind::kDeliveryTooLarge, outgoing.message->topic());
-      return DeliveryResult::kDropped;
-    }
-    transmit(*outgoing.message, *form, effects);
-    return DeliveryResult::kTaken;
-  }
-  if (!identifiers.empty()) {
-    outgoing.identifiers =
-        std::make_unique<const std::vector<uint32_t>>(identifiers.begin(), identifiers.end());
+    return send_once(*message, terms, effects, now);
   }
   if (!backlog_) backlog_ = std::make_unique<Queue>();
-  return enqueue(*backlog_, std::move(outgoing), effects);
+  return enqueue(*backlog_, Outgoing(message, terms), effects);
 }
 
-DeliveryResult Session::deliver_reliably(Outgoing&& outgoing, Effects& effects, Instant now) {
+DeliveryResult Session::deliver_reliably(const mqtt::MessageRef& message,
+                                         const DeliveryTerms& terms, Effects& effects,
+                                         Instant now) {
   const bool goes_now = reachable() && waiting_.empty() && inflight_.due() == 0 &&
                         inflight_.size() < peer_.window && effects.outlet(*this) == Outlet::kReady;
-  return goes_now ? send_new(std::move(outgoing), effects, now)
-                  : enqueue(waiting_, std::move(outgoing), effects);
+  return goes_now ? send_new(Outgoing(message, terms), effects, now)
+                  : enqueue(waiting_, Outgoing(message, terms), effects);
 }
 
 // --- One packet ----------------------------------------------------------------------------------
 
 // nullopt: larger than the client accepts.
-std::optional<PublishForm> Session::form_for(const Outgoing& outgoing,
-                                             std::span<const uint32_t> identifiers, Dup dup,
-                                             Instant now) const {
-  const Message& message = *outgoing.message;
+std::optional<PublishForm> Session::form_for(const Message& message, const DeliveryTerms& terms,
+                                             Dup dup, Instant now) const {
   PublishForm form;
   form.version = peer_.version;
-  form.qos = outgoing.qos;
+  form.qos = terms.qos;
   form.dup = dup;
-  form.retain = outgoing.retain;
-  if (outgoing.qos != Qos::kAtMostOnce) form.packet_id = mqtt::PacketId{1};  // any: for the size
+  form.retain = terms.retain;
+  if (terms.qos != Qos::kAtMostOnce) form.packet_id = mqtt::PacketId{1};  // any: for the size
   if (!is_v5()) return form;
   if (message.expires_at() != Message::kNever) {
     form.message_expiry_seconds = seconds_left(message, now);
   }
-  form.subscription_identifiers = identifiers;
+  form.subscription_identifiers = terms.identifiers;
   choose_alias(message.topic(), form);
   if (peer_.packet_size_max == mqtt::kNoPacketSizeLimit) return form;
   if (mqtt::publish_size(message, form) <= peer_.packet_size_max) return form;
@@ -130,8 +114,21 @@ void Session::transmit(const Message& message, const PublishForm& form, Effects&
   effects.send(*this, message, form);
 }
 
+// QoS 0.
+DeliveryResult Session::send_once(const Message& message, const DeliveryTerms& terms,
+                                  Effects& effects, Instant now) {
+  const auto form = form_for(message, terms, Dup::kNo, now);
+  if (!form) {
+    effects.journal(*this, JournalKind::kDeliveryTooLarge, message.topic());
+    return DeliveryResult::kDropped;
+  }
+  transmit(message, *form, effects);
+  return DeliveryResult::kTaken;
+}
+
+// QoS 1 and 2, into the window.
 DeliveryResult Session::send_new(Outgoing&& outgoing, Effects& effects, Instant now) {
-  auto form = form_for(outgoing, outgoing.identifier_span(), Dup::kNo, now);
+  auto form = form_for(*outgoing.message, outgoing.terms(), Dup::kNo, now);
   if (!form) {
     effects.journal(*this, JournalKind::kDeliveryTooLarge, outgoing.message->topic());
     return DeliveryResult::kDropped;
@@ -170,7 +167,7 @@ bool Session::resend_one(Effects& effects, Instant now) {
     inflight_.mark_repeated();
     return true;
   }
-  auto form = form_for(entry, entry.identifier_span(), Dup::kYes, now);
+  auto form = form_for(*entry.message, entry.terms(), Dup::kYes, now);
   if (!form) {
     effects.journal(*this, JournalKind::kDeliveryTooLarge, entry.message->topic());
     inflight_.erase(position);
@@ -193,12 +190,8 @@ bool Session::send_one_backlogged(Effects& effects, Instant now) {
   if (!backlog_) return false;
   const Outgoing outgoing = backlog_->pop();
   if (backlog_->empty()) backlog_.reset();
-  if (outgoing.message->expired(now)) return true;
-  const auto form = form_for(outgoing, outgoing.identifier_span(), Dup::kNo, now);
-  if (form) {
-    transmit(*outgoing.message, *form, effects);
-  } else {
-    effects.journal(*this, JournalKind::kDeliveryTooLarge, outgoing.message->topic());
+  if (!outgoing.message->expired(now)) {
+    (void)send_once(*outgoing.message, outgoing.terms(), effects, now);
   }
   return true;
 }
