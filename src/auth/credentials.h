@@ -60,10 +60,10 @@ struct DeviceUserName {
 [[nodiscard]] Result<DeviceUserName> parse_device_user_name(std::string_view user_name);
 
 // Whether `password` is a signature of this CONNECT under `device_secret`. Tries the submitted
-// fields in the order: all, without timestamp, without client id, neither; a variant that equals
-// an earlier one is left out. The method is the announced one; when none was announced, or the
-// password has another method's length, the length decides. At most 4 HMACs, and their number
-// does not depend on the secret: for an unknown device call it with a dummy secret.
+// fields in the order: all, without timestamp, without client id, neither; what was not submitted
+// makes no variant. The password's length decides the method: it is the announced one, or the
+// client mislabels it or announced none (section 2.3). At most 4 HMACs, and their number does not
+// depend on the secret: for an unknown device call it with a dummy secret.
 [[nodiscard]] bool verify_sign(const ClientIdParts& client_id, const DeviceUserName& user_name,
                                std::string_view password, std::string_view device_secret);
 

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <cstdlib>
 #include <filesystem>
 #include <string>
+
+#include "base/assert.h"
 
 namespace fairlead {
 
@@ -13,8 +13,7 @@ class TempDir {
  public:
   TempDir() {
     std::string pattern = (std::filesystem::temp_directory_path() / "fairlead-XXXXXX").string();
-    const char* made = ::mkdtemp(pattern.data());
-    EXPECT_NE(made, nullptr);
+    FL_ASSERT(::mkdtemp(pattern.data()) != nullptr);
     path_ = pattern;
   }
   TempDir(const TempDir&) = delete;
