@@ -8,7 +8,8 @@ import { climb } from './ladder.mjs';
 
 export const productOf = { standard: 'std', compatible: 'compat' };
 
-export function suite() {
+// `and` runs once the server listens.
+export function suite({ and = async () => {} } = {}) {
   const at = { server: new Fairlead(), backend: null };
   before(async () => {
     await at.server.certificates();
@@ -16,6 +17,7 @@ export function suite() {
     await at.server.backend();
     await at.server.start();
     at.backend = await Backend.connect(at.server);
+    await and(at);
   });
   after(async () => {
     await at.backend?.close();
