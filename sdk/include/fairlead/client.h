@@ -188,6 +188,7 @@ class Client {
   // `codes`: of SUBACK, one for each subscription. kRefused when any of them is an error.
   using Granted = std::function<void(const Outcome&, const std::vector<uint8_t>& codes)>;
 
+  // Throws std::system_error when the process has no descriptors left.
   explicit Client(Options options, Handlers handlers = {});
   ~Client();  // without a DISCONNECT: the server publishes the will
   Client(const Client&) = delete;
@@ -197,7 +198,8 @@ class Client {
   // blocks. Answers an error for options that cannot work.
   [[nodiscard]] Outcome connect();
 
-  // Possible at any time; what is said before the connection stands waits for it, except QoS 0.
+  // At any time after connect(); what is said while there is no connection waits for the next one,
+  // except QoS 0.
   Outcome publish(const Message& message, Completion done = {});
   Outcome subscribe(const std::vector<Subscription>& subscriptions, Granted done = {});
   Outcome unsubscribe(const std::vector<std::string>& filters, Completion done = {});
@@ -207,14 +209,14 @@ class Client {
 
   // Runs until stop(), or until the connection has ended and none will follow.
   void run();
-  // Also ends after `max`, or in case of run_until() when `done()` says true after a turn, which
-  // is then the answer.
-  void run_for(std::chrono::milliseconds max);
+  // The same for at most `max`. False: the connection has ended and none will follow.
+  bool run_for(std::chrono::milliseconds max);
+  // The same, or until `done()` says true, which it is asked after each turn. Its last answer.
   bool run_until(const std::function<bool()>& done, std::chrono::milliseconds max);
   // One turn without waiting.
   void poll();
 
-  // Any thread, and signal-unsafe. The present run(), or the next one, returns; the connection
+  // Any thread, but no signal handler. The present run(), or the next one, returns; the connection
   // stays as it is.
   void stop();
   // Any thread: `work` is called on the thread that runs the client.
