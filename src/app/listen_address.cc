@@ -100,24 +100,45 @@ Result<std::vector<SocketAddress>> resolve_for_listening(const HostPort& where) 
   return addresses;
 }
 
-Result<std::vector<ListenerOptions>> parse_listen(std::string_view text) {
-  const std::size_t slash = text.find('/');
+namespace {
+
+struct ListenText {
+  HostPort where;
   ListenerProtocols protocols;
+};
+
+Result<ListenText> split_listen(std::string_view text) {
+  const std::size_t slash = text.find('/');
+  ListenText parts;
   if (slash != std::string_view::npos) {
-    auto parsed = parse_protocols(split(text.substr(slash + 1), ','));
-    if (!parsed) return parsed.error();
-    protocols = *parsed;
+    auto protocols = parse_protocols(split(text.substr(slash + 1), ','));
+    if (!protocols) return protocols.error();
+    parts.protocols = *protocols;
   }
   auto where = parse_host_port(text.substr(0, slash));
   if (!where) return where.error();
-  auto addresses = resolve_for_listening(*where);
+  parts.where = std::move(*where);
+  return parts;
+}
+
+}  // namespace
+
+Status check_listen(std::string_view text) {
+  auto parts = split_listen(text);
+  if (!parts) return parts.error();
+  return Done{};
+}
+
+Result<std::vector<ListenerOptions>> parse_listen(std::string_view text) {
+  auto parts = split_listen(text);
+  if (!parts) return parts.error();
+  auto addresses = resolve_for_listening(parts->where);
   if (!addresses) return addresses.error();
   std::vector<ListenerOptions> listeners;
   for (const SocketAddress& address : *addresses) {
-    ListenerOptions listener;
+    ListenerOptions& listener = listeners.emplace_back();
     listener.address = address;
-    listener.protocols = protocols;
-    listeners.push_back(std::move(listener));
+    listener.protocols = parts->protocols;
   }
   return listeners;
 }

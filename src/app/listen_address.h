@@ -29,6 +29,9 @@ struct HostPort {
 // Blocks for a name.
 [[nodiscard]] Result<std::vector<SocketAddress>> resolve_for_listening(const HostPort& where);
 
+// Whether parse_listen() could read it; asks for no name.
+[[nodiscard]] Status check_listen(std::string_view text);
+
 // An argument of --listen: a host and port, and maybe `/` and the protocols allowed there:
 // `127.0.0.1:1883/mqtt,mqtts`. One listener for each address of the host. Blocks for a name.
 [[nodiscard]] Result<std::vector<ListenerOptions>> parse_listen(std::string_view text);

@@ -50,6 +50,12 @@ TEST(Listen, TakesEveryProtocolUnlessToldWhich) {
   EXPECT_FALSE(protocols.mqtts || protocols.ws);
 }
 
+TEST(Listen, CheckAsksForNoName) {
+  EXPECT_TRUE(check_listen("name.invalid:8443/ws"));
+  EXPECT_FALSE(check_listen("8443"));
+  EXPECT_FALSE(check_listen(":8443/http"));
+}
+
 TEST(Listen, NamesTheProtocolThatIsNone) {
   for (const char* text : {"127.0.0.1:1/http", "127.0.0.1:1/", "127.0.0.1:1/mqtt,"}) {
     auto parsed = parse_listen(text);

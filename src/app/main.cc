@@ -85,6 +85,15 @@ std::string suggestion(const CLI::App& app, const CLI::App& command) {
   return "Did you mean " + std::string(best) + "? ";
 }
 
+// What was wrong, in better words than the library's where a command was misspelled.
+std::string cause(const CLI::App& app, const CLI::App& command, const CLI::ParseError& error) {
+  const std::vector<std::string> extras = app.remaining(true);
+  const bool wants_command = !command.get_subcommands([](const CLI::App*) { return true; }).empty();
+  if (!wants_command) return error.what();
+  if (extras.empty() || extras.front().starts_with("-")) return error.what();
+  return "\"" + extras.front() + "\" is no command of " + path_of(command);
+}
+
 ExitCode parse_error(const CLI::App& app, const CommandContext& context,
                      const CLI::ParseError& error) {
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
@@ -92,7 +101,7 @@ ExitCode parse_error(const CLI::App& app, const CommandContext& context,
     return ExitCode::kOk;
   }
   const CLI::App& command = named_command(app);
-  return fail(context, ExitCode::kUsage, error.what(),
+  return fail(context, ExitCode::kUsage, cause(app, command, error),
               suggestion(app, command) + "See: " + path_of(command) + " --help");
 }
 

@@ -56,16 +56,13 @@ class Signals {
 };
 
 // A connection is a descriptor: the soft limit of 1024 that shells set is for programs that use
-// select().
-void raise_file_limit(uint64_t connections_max) {
+// select(). The answer is the limit now.
+rlim_t raise_file_limit() {
   rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  const rlim_t soft = limit.rlim_cur;
   limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-  if (limit.rlim_max == RLIM_INFINITY || limit.rlim_max >= connections_max) return;
-  FL_LOG(kInfo, "server.files", {"open_files_max", limit.rlim_max},
-         {"limits.connections", connections_max},
-         {"hint", "the lower of the two bounds the connections; raise it with ulimit -Hn"});
+  return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max : soft;
 }
 
 LogLevel level_of(const ServeRequest& request, const Config& config) {
@@ -106,7 +103,7 @@ class ServerProcess {
                   "Stop it, or choose another directory with --data-dir.");
     }
     lock_.emplace(std::move(*lock));
-    raise_file_limit(plan_.options.connection.count_max);
+    open_files_max_ = raise_file_limit();
     if (ExitCode code = start_engine(); code != ExitCode::kOk) return code;
     return start_admin();
   }
@@ -180,13 +177,14 @@ class ServerProcess {
     std::fflush(stdout);
     FL_LOG(kInfo, "server.ready", {"version", FAIRLEAD_VERSION},
            {"data_dir", context_.data_dir.string()}, {"shards", plan_.options.shard_count},
-           {"devices", registry_->device_count()});
+           {"devices", registry_->device_count()}, {"open_files_max", open_files_max_});
   }
 
   // Everything or nothing: a file with a problem leaves all as it was.
   void reload() {
+    config_file_ = config_file_of(request_, context_.data_dir);
     FL_LOG(kInfo, "server.reload", {"config", config_file_.empty() ? "none" : config_file_});
-    Config wanted = config_;
+    Config wanted;
     if (!config_file_.empty()) {
       auto parsed = load_config(config_file_);
       if (!parsed) return reload_failed(parsed.error().sentence);
@@ -234,6 +232,7 @@ class ServerProcess {
   std::string config_file_;
   Config config_;
   ServerPlan plan_;
+  rlim_t open_files_max_ = 0;
   std::atomic<bool> ready_ = false;  // the admin plane asks for it
   std::optional<DataDirLock> lock_;
   std::shared_ptr<const TlsTicketKeys> ticket_keys_;

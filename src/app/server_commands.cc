@@ -3,6 +3,7 @@
 
 #include "app/command.h"
 #include "app/config_key.h"
+#include "app/listen_address.h"
 #include "app/output.h"
 #include "app/serve.h"
 
@@ -18,6 +19,15 @@ std::set<std::string> log_levels() {
   std::set<std::string> names;
   for (std::string_view name : find_config_key("log.level")->choices) names.emplace(name);
   return names;
+}
+
+// A check for the library: the sentence of an error, or nothing.
+template <class Check>
+auto well_formed(Check check) {
+  return [check](const std::string& text) -> std::string {
+    const Status status = check(text);
+    return status ? "" : status.error().sentence;
+  };
 }
 
 ExitCode check_config(const CommandContext& context, const CheckConfig& options) {
@@ -66,10 +76,17 @@ void add_serve_command(CLI::App& app, CommandContext& context) {
                    "ADDRESS:PORT for clients; repeat it. 127.0.0.1:8443, [::1]:8443, :8443 (every "
                    "address); with /mqtt,wss at its end only those protocols (default: port 443 "
                    "and 1883 if allowed, otherwise 8443)")
-      ->allow_extra_args(false);
-  command->add_option("--admin", request->admin,
-                      "ADDRESS:PORT of the browser page, metrics and health, or off (default: "
-                      "127.0.0.1:8080 if it is free)");
+      ->allow_extra_args(false)
+      ->check(well_formed(check_listen));
+  command
+      ->add_option("--admin", request->admin,
+                   "ADDRESS:PORT of the browser page, metrics and health, or off (default: "
+                   "127.0.0.1:8080 if it is free)")
+      ->check(well_formed([](std::string_view text) -> Status {
+        auto where = parse_host_port(text == "off" ? ":0" : text);
+        if (!where) return where.error();
+        return Done{};
+      }));
   command->add_option("--shards", request->shards, "Threads for clients (default: one per core)")
       ->check(CLI::Range(0u, 1024u));
   command->add_option("--config", request->config_file,
