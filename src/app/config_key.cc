@@ -299,6 +299,15 @@ void add_session_keys(std::vector<ConfigKey>& keys) {
       "Longest life of a session without a connection; what persistent sessions of MQTT 3.1 and "
       "3.1.1 get."));
   keys.push_back(integer(
+      "session.device_publish_qos0_per_second", "messages/s", {0, kCountMax},
+      [](Config & c) -> auto& { return c.server.session.device_publish_qos0_per_second_max; },
+      "What a device of a compatible product may publish; what is over it is dropped and "
+      "journaled. 0: no limit; the cloud platform's quota is 30."));
+  keys.push_back(integer(
+      "session.device_publish_qos1_per_second", "messages/s", {0, kCountMax},
+      [](Config & c) -> auto& { return c.server.session.device_publish_qos1_per_second_max; },
+      "The same at QoS 1, acknowledged although dropped; the cloud platform's quota is 10."));
+  keys.push_back(integer(
       "session.topic_aliases", "", {0, 65'535},
       [](Config & c) -> auto& { return c.server.session.topic_alias_out_max; },
       "Topic aliases the server assigns for a client of MQTT 5.0 that takes them."));

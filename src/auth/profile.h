@@ -49,8 +49,6 @@ struct ProtocolProfile {
   uint16_t receive_maximum;      // in flight, each way
   uint16_t topic_alias_maximum;  // 5.0, client to server
 
-  uint32_t publish_qos0_per_second_max;  // 0: no limit
-  uint32_t publish_qos1_per_second_max;
   OverRate over_rate;
 };
 
@@ -75,8 +73,6 @@ inline constexpr ProtocolProfile kCompatibleProfile{
     .packet_bytes_max = 256 * 1024,
     .receive_maximum = 100,
     .topic_alias_maximum = 20,
-    .publish_qos0_per_second_max = 30,
-    .publish_qos1_per_second_max = 10,
     .over_rate = OverRate::kDrop,
 };
 
@@ -101,8 +97,6 @@ inline constexpr ProtocolProfile kStandardProfile{
     .packet_bytes_max = 256 * 1024,
     .receive_maximum = 100,
     .topic_alias_maximum = 100,
-    .publish_qos0_per_second_max = 0,
-    .publish_qos1_per_second_max = 0,
     .over_rate = OverRate::kDeliver,
 };
 

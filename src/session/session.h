@@ -34,6 +34,11 @@ struct SessionLimits {
   uint16_t inflight_count_max = 100;               // unacknowledged, each way, at most
   std::chrono::seconds expiry_max{7 * 24 * 3600};  // session expiry; 3.x persistent ones get this
   uint16_t topic_alias_out_max = 16;               // aliases that the server assigns per connection
+  // What a device under the compatible profile may publish; 0: no limit. The platform's quota is 30
+  // and 10, and what is over it is dropped although acknowledged: a loss that nobody who runs a
+  // server of their own wants by default.
+  uint32_t device_publish_qos0_per_second_max = 0;
+  uint32_t device_publish_qos1_per_second_max = 0;
 };
 
 // Who the session belongs to, as authentication found it. Set again at each connect.
@@ -113,8 +118,8 @@ class Session {
   // will's topic is permitted is asked when it is published.) A pure check.
   [[nodiscard]] static Status check_connect(const mqtt::ConnectPacket& connect,
                                             const SessionOwner& owner);
-  // Keep alive in force, for the connection's timer: 1.5 times of it (0: none); and what CONNACK
-  // must say when it is not the client's own.
+  // The keep alive in force: how long the connection may be silent, which is 1.5 times of it (0:
+  // for ever), and what CONNACK must say when it is not the client's own.
   struct KeepAlive {
     std::chrono::seconds interval{0};
     std::optional<uint16_t> server_keep_alive_seconds;

@@ -131,11 +131,10 @@ Status Session::check_acceptable(const PublishPacket& packet, std::string_view t
 }
 
 bool Session::within_rate(Qos qos, Instant now) {
-  const ProtocolProfile& profile = *owner_.profile;
-  if (profile.over_rate == OverRate::kDeliver) return true;
+  if (owner_.profile->over_rate == OverRate::kDeliver) return true;
   const bool plain = qos == Qos::kAtMostOnce;
-  const uint32_t per_second =
-      plain ? profile.publish_qos0_per_second_max : profile.publish_qos1_per_second_max;
+  const uint32_t per_second = plain ? limits_->device_publish_qos0_per_second_max
+                                    : limits_->device_publish_qos1_per_second_max;
   return per_second == 0 || (plain ? rate_qos0_ : rate_qos1_).admit(per_second, now);
 }
 

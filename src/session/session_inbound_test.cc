@@ -147,6 +147,8 @@ TEST(SessionPublish, ForbiddenOneIsToldToStandardClientsOfMqtt5Only) {
 
 TEST(SessionPublish, OverTheRateIsAcknowledgedAndDropped) {
   Dialogue d(kCompatibleProfile);
+  d.limits.device_publish_qos0_per_second_max = 30;
+  d.limits.device_publish_qos1_per_second_max = 10;
   d.connected(hello(k311));
   for (uint16_t i = 1; i <= 10; ++i) {
     d.publish("a", kQos1, i).server("ROUTE a x q1").server("PUBACK " + std::to_string(i));
@@ -156,6 +158,14 @@ TEST(SessionPublish, OverTheRateIsAcknowledgedAndDropped) {
   d.publish("a", kQos0).server("JOURNAL over-rate a").silence();
   d.wait(milliseconds(100)).publish("a", kQos1, 12).server("ROUTE a x q1").server("PUBACK 12");
   d.publish("a", kQos1, 13).server("JOURNAL over-rate a").server("PUBACK 13");
+}
+
+TEST(SessionPublish, RateIsNotLimitedUnlessToldSo) {
+  Dialogue d(kCompatibleProfile);
+  d.connected(hello(k311));
+  for (uint16_t i = 1; i <= 200; ++i) {
+    d.publish("a", kQos1, i).server("ROUTE a x q1").server("PUBACK " + std::to_string(i));
+  }
 }
 
 // --- PUBLISH: retain, expiry, aliases ----------------------------------------------------------

@@ -361,7 +361,7 @@ void Connection::arm_timer() {
   Instant next = stage_deadline_;
   if (stage_ == Stage::kOpen) {
     if (keep_alive_interval_.count() > 0) {
-      next = std::min(next, last_packet_ + milliseconds(keep_alive_interval_.count() * 1500));
+      next = std::min(next, last_packet_ + keep_alive_interval_);
     }
     if (wire_left() > 0) {
       next = std::min(next, stalled_since_ + shard_->options().connection.stalled_max);
@@ -376,14 +376,13 @@ void Connection::arm_timer() {
 
 void Connection::on_timer(Instant now) {
   if (stage_ == Stage::kOpen) {
-    const milliseconds patience(keep_alive_interval_.count() * 1500);
     if (wire_left() > 0 && now >= stalled_since_ + shard_->options().connection.stalled_max) {
       FL_LOG(kInfo, "connection.stalled", {"device", session_->name()},
              {"cause", "the client takes no more data"}, {"source", peer_.text()});
       abort(DetachCause::kConnectionLost);
       return;
     }
-    if (patience.count() > 0 && now >= last_packet_ + patience) {
+    if (keep_alive_interval_.count() > 0 && now >= last_packet_ + keep_alive_interval_) {
       close(CloseStyle::kWithDisconnect, ReasonCode::kKeepAliveTimeout,
             "no packet within one and a half times the keep alive", DetachCause::kConnectionLost);
       return;

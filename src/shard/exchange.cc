@@ -72,10 +72,14 @@ void Exchange::deliver_here(const mqtt::MessageRef& message) {
                     .options = {.qos = mqtt::Qos::kAtLeastOnce}});
     }
   }
+  // A request over RRPC and its answer share one topic: the device that answers must not hear it.
+  const bool is_rrpc_answer =
+      sender && sender->kind() == Identity::Kind::kDevice && topic.starts_with("/ext/rrpc/");
   shard_.encoder().begin(matches_.size());
   for (const MatchSet::Target target : matches_) {
     HostedSession* session = shard_.sessions().at(target.subscriber);
     FL_ASSERT(session);
+    if (is_rrpc_answer && session == sender) continue;
     (void)session->deliver(message,
                            {.subscription_qos = target.qos,
                             .retain_as_published = target.retain_as_published,

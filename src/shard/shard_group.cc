@@ -47,23 +47,15 @@ Status ShardGroup::start() {
   return Done{};
 }
 
-// The first socket takes the port alone, so that a port in use is told of; it then makes room for
-// one socket per shard.
 Status ShardGroup::listen(const ListenerOptions& listener) {
-  SocketAddress address = listener.address;
-  if (address.port() != 0) {
-    auto probe = ListeningSocket::open(address, {.sharing = PortSharing::kExclusive});
-    if (!probe) return probe.error();
+  auto sockets = ListeningSocket::open_for_shards(listener.address, {}, peers_.shards.size());
+  if (!sockets) return sockets.error();
+  addresses_.push_back(sockets->front().local());
+  for (std::size_t i = 0; i < peers_.shards.size(); ++i) {
+    if (peers_.shards[i]->listen(std::move((*sockets)[i]), listener)) continue;
+    return Reject{ReasonCode::kUnspecifiedError,
+                  "the kernel refuses to watch " + addresses_.back().text()};
   }
-  for (auto& shard : peers_.shards) {
-    auto socket = ListeningSocket::open(address, {.sharing = PortSharing::kReusePort});
-    if (!socket) return socket.error();
-    address = socket->local();
-    if (!shard->listen(std::move(*socket), listener)) {
-      return Reject{ReasonCode::kUnspecifiedError, "the kernel refuses to watch " + address.text()};
-    }
-  }
-  addresses_.push_back(address);
   return Done{};
 }
 
