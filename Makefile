@@ -5,7 +5,7 @@
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-run: build ## build, create certificates and demo devices if there are none, serve (PORT=, LISTEN=, ADMIN=, DATA=)
+run: build ## build, make certificates and demo devices if there are none, serve (PORT=…)
 	@exec packaging/run.sh
 
 build: deps ## release binary at build/release/fairlead
@@ -24,7 +24,7 @@ deps-bench:
 	@packaging/deps.sh bench
 
 fmt: ## lay out the sources with clang-format
-	@git ls-files -z --cached --others --exclude-standard '*.h' '*.cc' '*.c' | xargs -0 clang-format-14 -i
+	@git ls-files -z -co --exclude-standard '*.h' '*.cc' '*.c' | xargs -0 clang-format-14 -i
 
 lint: deps deps-test ## house rules (tests/tidy) and clang-tidy
 	@tests/lint.sh

@@ -26,7 +26,8 @@ function(fairlead_embed output)
     set(symbol "fairlead_console_${index}")
     string(APPEND blobs "asm(\".section .rodata,\\\"a\\\",@progbits\\n\"\n"
       "    \".balign 16\\n.globl ${symbol}_begin, ${symbol}_end\\n\"\n"
-      "    \"${symbol}_begin:\\n.incbin \\\"${file}\\\"\\n${symbol}_end:\\n.byte 0\\n.previous\\n\");\n")
+      "    \"${symbol}_begin:\\n.incbin \\\"${file}\\\"\\n\"\n"
+      "    \"${symbol}_end:\\n.byte 0\\n.previous\\n\");\n")
     string(APPEND externs "extern \"C\" const char ${symbol}_begin[], ${symbol}_end[];\n")
     string(APPEND rows
       "      {\"${path}\", \"${type_${extension}}\", body(${symbol}_begin, ${symbol}_end)},\n")

@@ -37,7 +37,9 @@ prepare() {
 }
 
 may_bind() {  # PORT: may this user listen on it
-  ((EUID == 0 || $1 >= $(cat /proc/sys/net/ipv4/ip_unprivileged_port_start 2>/dev/null || echo 1024)))
+  local first=1024
+  read -r first </proc/sys/net/ipv4/ip_unprivileged_port_start || true
+  ((EUID == 0 || $1 >= first))
 }
 taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
@@ -63,13 +65,16 @@ paste_ables() {
   local port=${listeners[0]##*:} host=127.0.0.1 ca=$data/certs/ca.crt plain device sign
   plain=${listeners[-1]##*:}
   device=$(cli device show "$product" lamp --json)
-  local secret
+  local secret login mosquitto
   secret=$(field deviceSecret <<<"$device")
   sign=$("$fairlead" sign --product "$product" --name lamp --secret "$secret" \
-    --method hmacsha256 --json)
+    --method hmacsha256 --url "mqtt://$host:$plain" --json)
+  login="-i '$(field clientId <<<"$sign")' -u '$(field username <<<"$sign")'"
+  login+=" -P $(field password <<<"$sign")"
+  mosquitto="-h $host -p $plain"
   cat <<END
 
-One port, four protocols:
+One port, four protocols (from other machines: this one's address instead of $host):
   ws://$host:$port    wss://$host:$port    mqtt://$host:$plain    mqtts://$host:$plain
 Root certificate that clients must trust:
   $ca
@@ -84,9 +89,9 @@ and what it sends in CONNECT:
   password       $(field password <<<"$sign")
 
 Watch all devices (second terminal):
-  mosquitto_sub -h $host -p $plain -i demo-backend -u demo-backend -P $(cat "$data/demo-backend.password") -t '/#' -v
+  mosquitto_sub $mosquitto -u demo-backend -P $(<"$data/demo-backend.password") -t '#' -v
 Publish as the device (third terminal):
-  mosquitto_pub -h $host -p $plain -i '$(field clientId <<<"$sign")' -u '$(field username <<<"$sign")' -P $(field password <<<"$sign") -t /$product/lamp/user/update -m '{"light":"on"}' -q 1
+  mosquitto_pub $mosquitto $login -t /$product/lamp/user/update -m '{"light":"on"}' -q 1
 The same through TLS: add --cafile $ca
 
 The page that is a device: http://$admin/#pk=$product&dn=lamp
@@ -123,6 +128,6 @@ wait "$server" || status=$?
 while kill -0 "$server" 2>/dev/null; do wait "$server" && status=0 || status=$?; done
 if ((status > 128)); then wait "$server" && status=0 || status=$?; fi
 if ((status != 0)); then
-  echo "Choose other ports with: make run PORT=18443 ADMIN=127.0.0.1:18080" >&2
+  echo "Other ports are chosen with PORT and ADMIN: make run PORT=9443 ADMIN=127.0.0.1:9080" >&2
 fi
 exit "$status"

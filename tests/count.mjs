@@ -14,19 +14,25 @@ function sum(text, pattern) {
   return total;
 }
 
-for (const file of readdirSync(directory).filter((name) => name.endsWith('.xml')).sort()) {
+for (const file of readdirSync(directory)
+  .filter((name) => name.endsWith('.xml'))
+  .sort()) {
   const xml = readFileSync(join(directory, file), 'utf8');
   const before = { passed, failed };
   for (const [, head, body] of xml.matchAll(/<testcase ([^>]*)>(.*?)<\/testcase>/gs)) {
     const good = /status="run"/.test(head);
     const name = /name="([^"]*)"/.exec(head)[1];
-    const casesPassed = sum(body, /^\[ {2}PASSED {2}\] (\d+) tests?\./gm) + sum(body, /^(?:# |ℹ )pass (\d+)$/gm);
-    const casesFailed = sum(body, /^\[ {2}FAILED {2}\] (\d+) tests?, listed below/gm) + sum(body, /^(?:# |ℹ )fail (\d+)$/gm);
+    const casesPassed =
+      sum(body, /^\[ {2}PASSED {2}\] (\d+) tests?\./gm) + sum(body, /^(?:# |ℹ )pass (\d+)$/gm);
+    const casesFailed =
+      sum(body, /^\[ {2}FAILED {2}\] (\d+) tests?, listed below/gm) +
+      sum(body, /^(?:# |ℹ )fail (\d+)$/gm);
     passed += casesPassed || (good && casesFailed === 0 ? 1 : 0);
     failed += casesFailed || (good ? 0 : 1);
     if (!good) console.log(`FAILED ${file.replace('.xml', '')}: ${name}`);
   }
-  console.log(`${file.replace('.xml', '')}: ${passed - before.passed} passed, ${failed - before.failed} failed in this build`);
+  const [good, bad] = [passed - before.passed, failed - before.failed];
+  console.log(`${file.replace('.xml', '')}: ${good} cases passed and ${bad} failed`);
 }
 const broken = join(directory, 'broken');
 if (existsSync(broken)) failed += readFileSync(broken, 'utf8').trim().split('\n').length;

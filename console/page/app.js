@@ -57,7 +57,8 @@ function showLanguage() {
   const t = text();
   document.documentElement.lang = language === 'zh' ? 'zh-CN' : 'en';
   document.title = `Fairlead: ${t.tagline}`;
-  for (const node of document.querySelectorAll('[data-text]')) node.textContent = t[node.dataset.text];
+  for (const node of document.querySelectorAll('[data-text]'))
+    node.textContent = t[node.dataset.text];
   for (const node of document.querySelectorAll('[data-label]')) {
     node.setAttribute('aria-label', t[node.dataset.label]);
     if ('placeholder' in node) node.placeholder = t[node.dataset.label];
@@ -70,23 +71,33 @@ function showLanguage() {
 }
 
 function presets(container, target, topics) {
-  $(container).replaceChildren(...topics.map((topic) => element('button', {
-    type: 'button',
-    textContent: topic,
-    onclick: () => {
-      $(target).value = topic;
-      $(target).focus();
-    },
-  })));
+  $(container).replaceChildren(
+    ...topics.map((topic) =>
+      element('button', {
+        type: 'button',
+        textContent: topic,
+        onclick: () => {
+          $(target).value = topic;
+          $(target).focus();
+        },
+      }),
+    ),
+  );
 }
 
 function showPresets() {
   const pk = $('pk').value.trim() || 'pk';
   const dn = $('dn').value.trim() || 'dn';
-  const filters = [`/${pk}/${dn}/user/get`, `/${pk}/${dn}/user/#`,
-    `/sys/${pk}/${dn}/thing/event/property/post_reply`];
-  const topics = [`/${pk}/${dn}/user/update`, `/${pk}/${dn}/user/update/error`,
-    `/sys/${pk}/${dn}/thing/event/property/post`];
+  const filters = [
+    `/${pk}/${dn}/user/get`,
+    `/${pk}/${dn}/user/#`,
+    `/sys/${pk}/${dn}/thing/event/property/post_reply`,
+  ];
+  const topics = [
+    `/${pk}/${dn}/user/update`,
+    `/${pk}/${dn}/user/update/error`,
+    `/sys/${pk}/${dn}/thing/event/property/post`,
+  ];
   presets('filter-presets', 'filter', filters);
   presets('topic-presets', 'topic', topics);
   if (isUsual($('filter').value)) $('filter').value = filters[0];
@@ -107,8 +118,14 @@ async function showEndpoints() {
   } catch {
     // Opened as a file, or from another server: the usual port is a fair guess.
   }
-  const urls = ['ws', 'wss'].filter((name) => endpoints[name]).map((name) => endpoints[name]
-    .replace(/\/\/(0\.0\.0\.0|\[::\]|\*)(?=[:/]|$)/, `//${host.includes(':') ? `[${host}]` : host}`));
+  const urls = ['ws', 'wss']
+    .filter((name) => endpoints[name])
+    .map((name) =>
+      endpoints[name].replace(
+        /\/\/(0\.0\.0\.0|\[::\]|\*)(?=[:/]|$)/,
+        `//${host.includes(':') ? `[${host}]` : host}`,
+      ),
+    );
   presets('endpoints', 'url', urls);
   const preferred = urls.find((url) => url.startsWith('wss:') === (location.protocol === 'https:'));
   if (!$('url').value) $('url').value = preferred ?? urls[0] ?? '';
@@ -145,8 +162,11 @@ function showUnreachable(url) {
   const t = text();
   const secure = url.protocol === 'wss:';
   const health = `${secure ? 'https' : 'http'}://${url.host}/healthz`;
-  showProblem(t.unreachable, `${secure ? t.unreachableWss : t.unreachableWs} `,
-    element('a', { href: health, target: '_blank', rel: 'noreferrer', textContent: health }));
+  showProblem(
+    t.unreachable,
+    `${secure ? t.unreachableWss : t.unreachableWs} `,
+    element('a', { href: health, target: '_blank', rel: 'noreferrer', textContent: health }),
+  );
 }
 
 function payloadText(payload) {
@@ -160,7 +180,9 @@ function payloadText(payload) {
 function showMessage(direction, topic, payload, qos, retained) {
   const now = new Date();
   const time = now.toLocaleTimeString('en-GB', { hour12: false });
-  const item = element('li', { className: direction },
+  const item = element(
+    'li',
+    { className: direction },
     element('time', {
       dateTime: now.toISOString(),
       textContent: `${time}.${String(now.getMilliseconds()).padStart(3, '0')}`,
@@ -171,7 +193,8 @@ function showMessage(direction, topic, payload, qos, retained) {
     }),
     element('span', { className: 'topic', textContent: topic }),
     element('span', { className: 'qos', textContent: `QoS ${qos}${retained ? ' · R' : ''}` }),
-    element('pre', { textContent: payloadText(payload) }));
+    element('pre', { textContent: payloadText(payload) }),
+  );
   $('messages').prepend(item);
   if ($('messages').children.length > messagesKept) $('messages').lastChild.remove();
   messageCount += 1;
@@ -184,17 +207,26 @@ function showCount() {
 }
 
 function showSubscriptions() {
-  $('subscriptions').replaceChildren(...[...subscriptions].map(([filter, { qos, refused }]) =>
-    element('li', {},
-      element('span', { textContent: filter, className: refused ? 'refused' : '' }),
-      element('span', { className: 'note', textContent: refused ? text().refused : `QoS ${qos}` }),
-      element('button', {
-        type: 'button',
-        className: 'quiet',
-        textContent: '✕',
-        ariaLabel: `${text().unsubscribe} ${filter}`,
-        onclick: () => unsubscribe(filter),
-      }))));
+  $('subscriptions').replaceChildren(
+    ...[...subscriptions].map(([filter, { qos, refused }]) =>
+      element(
+        'li',
+        {},
+        element('span', { textContent: filter, className: refused ? 'refused' : '' }),
+        element('span', {
+          className: 'note',
+          textContent: refused ? text().refused : `QoS ${qos}`,
+        }),
+        element('button', {
+          type: 'button',
+          className: 'quiet',
+          textContent: '✕',
+          ariaLabel: `${text().unsubscribe} ${filter}`,
+          onclick: () => unsubscribe(filter),
+        }),
+      ),
+    ),
+  );
 }
 
 // ---- The connection ---------------------------------------------------------------------------
@@ -246,7 +278,7 @@ async function connect() {
     keepalive: Number($('keepalive').value),
     connectTimeout: 10_000,
     reconnectPeriod: 2_000,
-    timerVariant: 'native', // the default starts a worker from a blob, which the page's policy forbids
+    timerVariant: 'native', // the default is a worker from a blob: forbidden by the page's policy
   });
 }
 
@@ -258,34 +290,53 @@ function open(url, options) {
   client = mine;
   let wasConnected = false;
   let parting = null; // what the server's DISCONNECT said (MQTT 5.0)
-  const current = (handler) => (...args) => client === mine && handler(...args);
-  mine.on('connect', current(() => {
-    wasConnected = true;
-    clearProblem();
-    showState('connected');
-    $('filter').focus();
-  }));
-  mine.on('message', current((topic, payload, packet) =>
-    showMessage('in', topic, payload, packet.qos, packet.retain)));
-  mine.on('disconnect', current((packet) => (parting = packet)));
-  mine.on('error', current((error) => {
-    if (typeof error.code !== 'number') return; // the close event follows and says more
-    const said = codeSentence(error.code, error.packet?.properties?.reasonString);
-    disconnect();
-    showProblem(text().refusedConnect, said);
-  }));
-  mine.on('close', current(() => {
-    if (parting) {
-      const { reasonCode, properties } = parting;
-      disconnect(); // trying again would only fight with whoever took over, or be refused
-      showProblem(text().closedByServer, codeSentence(reasonCode, properties?.reasonString));
-    } else if (wasConnected) {
-      showState('waiting');
-    } else {
+  const current =
+    (handler) =>
+    (...args) =>
+      client === mine && handler(...args);
+  mine.on(
+    'connect',
+    current(() => {
+      wasConnected = true;
+      clearProblem();
+      showState('connected');
+      $('filter').focus();
+    }),
+  );
+  mine.on(
+    'message',
+    current((topic, payload, packet) =>
+      showMessage('in', topic, payload, packet.qos, packet.retain),
+    ),
+  );
+  mine.on(
+    'disconnect',
+    current((packet) => (parting = packet)),
+  );
+  mine.on(
+    'error',
+    current((error) => {
+      if (typeof error.code !== 'number') return; // the close event follows and says more
+      const said = codeSentence(error.code, error.packet?.properties?.reasonString);
       disconnect();
-      showUnreachable(url);
-    }
-  }));
+      showProblem(text().refusedConnect, said);
+    }),
+  );
+  mine.on(
+    'close',
+    current(() => {
+      if (parting) {
+        const { reasonCode, properties } = parting;
+        disconnect(); // trying again would only fight with whoever took over, or be refused
+        showProblem(text().closedByServer, codeSentence(reasonCode, properties?.reasonString));
+      } else if (wasConnected) {
+        showState('waiting');
+      } else {
+        disconnect();
+        showUnreachable(url);
+      }
+    }),
+  );
 }
 
 function disconnect() {
@@ -314,7 +365,13 @@ function subscribe() {
     const refused = Boolean(error) || code >= 0x80;
     subscriptions.set(filter, { qos: code, refused });
     showSubscriptions();
-    if (refused) showProblem(text().subscribeRefused, codeSentence(code, packet?.properties?.reasonString));
+    if (!refused) return;
+    // 0x80 is all that MQTT 3.1.1 can say; the reason is nearly always this one.
+    const why =
+      code === 0x80
+        ? text().subscribeRefusedWhy
+        : codeSentence(code, packet?.properties?.reasonString);
+    showProblem(text().subscribeRefused, why);
   });
 }
 

@@ -44,15 +44,20 @@ const en = {
   badUrlWhy: 'It begins with ws:// or wss://, then host and port: ws://127.0.0.1:8443',
   mixed: 'The browser forbids ws:// from an https page',
   mixedWhy: 'Use the wss:// address.',
-  noWebCrypto: 'This page came over plain http from another machine, so the browser has no ' +
+  noWebCrypto:
+    'This page came over plain http from another machine, so the browser has no ' +
     'WebCrypto here. The page signs with its own HMAC-SHA256; HMAC-SHA1 is not offered.',
   unreachable: 'No answer from the server',
   unreachableWs: 'Is it running, and is this its host and port?',
-  unreachableWss: 'Is it running, and does this browser trust its certificate? Open the link: it ' +
+  unreachableWss:
+    'Is it running, and does this browser trust its certificate? Open the link: it ' +
     'must show "ok" without a warning. If not, import the ca.crt that the server made.',
   refusedConnect: 'The server refused the connection',
   closedByServer: 'The server closed the connection',
   subscribeRefused: 'The server refused the subscription',
+  subscribeRefusedWhy:
+    'A device may subscribe to its own topics only: this filter is ' +
+    'not valid, or belongs to another.',
   publishRefused: 'The server refused the message',
   publishFailed: 'The message could not be sent',
   code: 'code',
@@ -102,15 +107,18 @@ const zh = {
   badUrlWhy: '应以 ws:// 或 wss:// 开头，然后是主机和端口，例如 ws://127.0.0.1:8443',
   mixed: 'https 页面中浏览器不允许使用 ws://',
   mixedWhy: '请使用 wss:// 地址。',
-  noWebCrypto: '本页面是通过普通 http 从另一台机器打开的，浏览器不提供 WebCrypto。' +
+  noWebCrypto:
+    '本页面是通过普通 http 从另一台机器打开的，浏览器不提供 WebCrypto。' +
     '页面改用自带的 HMAC-SHA256 签名，不提供 HMAC-SHA1。',
   unreachable: '服务器没有应答',
   unreachableWs: '服务器是否在运行？主机和端口是否正确？',
-  unreachableWss: '服务器是否在运行？浏览器是否信任它的证书？请打开下面的链接，' +
+  unreachableWss:
+    '服务器是否在运行？浏览器是否信任它的证书？请打开下面的链接，' +
     '应当没有警告地显示 "ok"；否则请导入服务器生成的 ca.crt。',
   refusedConnect: '服务器拒绝了连接',
   closedByServer: '服务器关闭了连接',
   subscribeRefused: '服务器拒绝了订阅',
+  subscribeRefusedWhy: '设备只能订阅自己的主题：过滤器无效，或不属于此设备。',
   publishRefused: '服务器拒绝了消息',
   publishFailed: '消息未能发出',
   code: '代码',
@@ -121,43 +129,63 @@ export const languages = { en, zh };
 // Codes 1 to 5 are CONNACK of MQTT 3.1 and 3.1.1; the others are reason codes of MQTT 5.0.
 const codes = {
   1: ['The server does not speak this version of MQTT.', '服务器不支持此 MQTT 版本。'],
-  2: ['The client id is malformed or too long (64 characters at most).',
-    '客户端 ID 格式错误或过长（最多 64 个字符）。'],
-  3: ['The service is not available, or the keep alive is outside 30 to 1200 seconds.',
-    '服务不可用，或保活时间不在 30 至 1200 秒之间。'],
-  4: ['Wrong signature: check product key, device name and device secret.',
-    '签名错误：请检查 ProductKey、DeviceName 和 DeviceSecret。'],
-  5: ['Not authorized: the device is unknown, deleted or disabled.',
-    '未授权：设备不存在、已删除或已禁用。'],
+  2: [
+    'The client id is malformed or too long (64 characters at most).',
+    '客户端 ID 格式错误或过长（最多 64 个字符）。',
+  ],
+  3: [
+    'The service is not available, or the keep alive is outside 30 to 1200 seconds.',
+    '服务不可用，或保活时间不在 30 至 1200 秒之间。',
+  ],
+  4: [
+    'Wrong signature: check product key, device name and device secret.',
+    '签名错误：请检查 ProductKey、DeviceName 和 DeviceSecret。',
+  ],
+  5: [
+    'Not authorized: the device is unknown, deleted or disabled.',
+    '未授权：设备不存在、已删除或已禁用。',
+  ],
   0x80: ['Unspecified error.', '未说明的错误。'],
   0x81: ['The packet was malformed.', '报文格式错误。'],
   0x82: ['Protocol error.', '协议错误。'],
   0x83: ['The server does not accept this.', '服务器不接受此请求。'],
   0x84: ['The server does not speak this version of MQTT.', '服务器不支持此 MQTT 版本。'],
-  0x85: ['The client id is malformed or too long (64 characters at most).',
-    '客户端 ID 格式错误或过长（最多 64 个字符）。'],
-  0x86: ['Wrong signature: check product key, device name and device secret.',
-    '签名错误：请检查 ProductKey、DeviceName 和 DeviceSecret。'],
-  0x87: ['Not authorized: the device is unknown or disabled, or may not use this topic.',
-    '未授权：设备不存在或已禁用，或无权使用此主题。'],
+  0x85: [
+    'The client id is malformed or too long (64 characters at most).',
+    '客户端 ID 格式错误或过长（最多 64 个字符）。',
+  ],
+  0x86: [
+    'Wrong signature: check product key, device name and device secret.',
+    '签名错误：请检查 ProductKey、DeviceName 和 DeviceSecret。',
+  ],
+  0x87: [
+    'Not authorized: the device is unknown or disabled, or may not use this topic.',
+    '未授权：设备不存在或已禁用，或无权使用此主题。',
+  ],
   0x88: ['The service is not available.', '服务不可用。'],
   0x89: ['The server is busy; try again later.', '服务器繁忙，请稍后再试。'],
   0x8a: ['This client is banned.', '此客户端已被禁止。'],
   0x8b: ['The server is shutting down.', '服务器正在关闭。'],
   0x8d: ['Nothing was heard from this client in time (keep alive).', '保活超时。'],
-  0x8e: ['The same device connected elsewhere: only one connection per device.',
-    '同一设备在别处连接：每台设备只能有一个连接。'],
+  0x8e: [
+    'The same device connected elsewhere: only one connection per device.',
+    '同一设备在别处连接：每台设备只能有一个连接。',
+  ],
   0x8f: ['The topic filter is not valid.', '主题过滤器无效。'],
   0x90: ['The topic is not valid.', '主题无效。'],
   0x93: ['Too many messages in flight.', '未确认的消息过多。'],
   0x95: ['The packet is too large.', '报文过大。'],
   0x96: ['Messages come too fast.', '消息发送过快。'],
   0x97: ['A quota is used up.', '配额已用尽。'],
-  0x98: ['Closed by an administrator: the device was disabled or deleted.',
-    '被管理员关闭：设备已被禁用或删除。'],
+  0x98: [
+    'Closed by an administrator: the device was disabled or deleted.',
+    '被管理员关闭：设备已被禁用或删除。',
+  ],
   0x9a: ['Retained messages are not supported for this product.', '此产品不支持保留消息。'],
-  0x9b: ['This quality of service is not supported for this product.',
-    '此产品不支持该服务质量等级。'],
+  0x9b: [
+    'This quality of service is not supported for this product.',
+    '此产品不支持该服务质量等级。',
+  ],
   0x9f: ['Too many attempts to connect; wait a minute.', '连接过于频繁，请稍候再试。'],
 };
 

@@ -14,21 +14,32 @@ after(() => browser?.close());
 for (const [version, name] of Object.entries({ 3: '3.1', 4: '3.1.1', 5: '5.0' })) {
   for (const scheme of ['ws', 'wss']) {
     // The page shows no "session present"; that messages waited for it says the same.
-    ladderTest(at, `Chromium, MQTT ${name}, ${scheme}`, { scheme, tellsPresent: false }, async ({ url, device }) => {
-      const page = await browser.page(at.server.admin);
-      return new PageDevice(page, version).prepare({ ...device, secret, url });
-    });
+    ladderTest(
+      at,
+      `Chromium, MQTT ${name}, ${scheme}`,
+      { scheme, tellsPresent: false },
+      async ({ url, device }) => {
+        const page = await browser.page(at.server.admin);
+        return new PageDevice(page, version).prepare({ ...device, secret, url });
+      },
+    );
   }
 }
 
-ladderTest(at, 'Chromium, compatible profile, wss', { scheme: 'wss', profile: 'compatible', tellsPresent: false },
-  async ({ url, device }) => new PageDevice(await browser.page(at.server.admin), '4').prepare({ ...device, secret, url }));
+ladderTest(
+  at,
+  'Chromium, compatible profile, wss',
+  { scheme: 'wss', profile: 'compatible', tellsPresent: false },
+  async ({ url, device }) =>
+    new PageDevice(await browser.page(at.server.admin), '4').prepare({ ...device, secret, url }),
+);
 
 async function fill(page, values) {
   for (const [id, value] of Object.entries(values)) await page.fill(`#${id}`, value);
 }
 
-const problem = (page) => page.waitForSelector('#problem:not([hidden])').then((node) => node.textContent());
+const problem = (page) =>
+  page.waitForSelector('#problem:not([hidden])').then((node) => node.textContent());
 const state = (page, name) => page.waitForSelector(`#state[data-state="${name}"]`);
 
 async function newDevice(name) {
@@ -41,7 +52,10 @@ test('The page offers the endpoints of the server it came from', async () => {
   await page.waitForFunction(() => document.getElementById('url').value);
   assert.equal(await page.inputValue('#url'), `ws://127.0.0.1:${at.server.port}`);
   const chips = await page.locator('#endpoints button').allTextContents();
-  assert.deepEqual(chips, [`ws://127.0.0.1:${at.server.port}`, `wss://127.0.0.1:${at.server.port}`]);
+  assert.deepEqual(chips, [
+    `ws://127.0.0.1:${at.server.port}`,
+    `wss://127.0.0.1:${at.server.port}`,
+  ]);
   assert.deepEqual(page.complaints, []);
   await page.context().close();
 });
@@ -82,7 +96,7 @@ test('A wrong secret is explained, in both languages, and not tried again', asyn
   await state(page, 'idle');
   await page.click('#language');
   await page.press('#secret', 'Enter');
-  await page.waitForFunction(() => /签名错误/.test(document.getElementById('problem').textContent));
+  await page.waitForSelector('#problem:has-text("签名错误")');
   await page.press('#secret', 'Escape');
   await page.waitForSelector('#problem', { state: 'hidden' });
   await page.context().close();
@@ -123,7 +137,9 @@ test('A disabled device is told why, and by MQTT 5.0 with the reason', async () 
   await at.server.cli('device', 'disable', device.pk, device.dn);
   assert.match(await problem(page), /closed the connection.*(administrator|Not authorized)/s);
   await page.press('#secret', 'Enter');
-  await page.waitForFunction(() => /refused the connection/.test(document.getElementById('problem').textContent));
+  await page.waitForFunction(() =>
+    /refused the connection/.test(document.getElementById('problem').textContent),
+  );
   await page.context().close();
 });
 

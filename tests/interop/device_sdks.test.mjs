@@ -15,10 +15,17 @@ const sdks = { 'alibabacloud-iot-device-sdk': 16, 'aliyun-iot-device-sdk': 11 };
 for (const [sdk, subscriptions] of Object.entries(sdks)) {
   for (const scheme of ['mqtt', 'mqtts', 'ws', 'wss']) {
     for (const profile of ['compatible', 'standard']) {
-      ladderTest(at, `${sdk}, ${profile} profile, ${scheme}`, { scheme, profile, host: 'localhost' },
-        ({ url, ca, device }) => new Puppet(process.execPath,
-          [program, sdk, url, device.productKey, device.deviceName, secret, subscriptions],
-          { env: { NODE_EXTRA_CA_CERTS: ca } }));
+      ladderTest(
+        at,
+        `${sdk}, ${profile} profile, ${scheme}`,
+        { scheme, profile, host: 'localhost' },
+        ({ url, ca, device }) =>
+          new Puppet(
+            process.execPath,
+            [program, sdk, url, device.productKey, device.deviceName, secret, subscriptions],
+            { env: { NODE_EXTRA_CA_CERTS: ca } },
+          ),
+      );
     }
   }
 }

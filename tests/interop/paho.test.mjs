@@ -13,13 +13,30 @@ const programs = process.env.PAHO_PROGRAMS ?? join(root, 'build/release/tests/in
 const python = fileURLToPath(new URL('clients/paho_client.py', import.meta.url));
 
 function pahoTest(name, command, version, scheme, profile = 'standard') {
-  const title = `${name}, MQTT ${{ 3: '3.1', 4: '3.1.1', 5: '5.0' }[version]}, ${scheme}` +
+  const title =
+    `${name}, MQTT ${{ 3: '3.1', 4: '3.1.1', 5: '5.0' }[version]}, ${scheme}` +
     (profile === 'standard' ? '' : `, ${profile} profile`);
-  ladderTest(at, title, { scheme, profile, tellsPresent: version !== 3 }, ({ url, ca, sign }) =>
-    new Puppet(command[0], [...command.slice(1), url, ca, sign.clientId, sign.username, sign.password, version]));
+  ladderTest(
+    at,
+    title,
+    { scheme, profile, tellsPresent: version !== 3 },
+    ({ url, ca, sign }) =>
+      new Puppet(command[0], [
+        ...command.slice(1),
+        url,
+        ca,
+        sign.clientId,
+        sign.username,
+        sign.password,
+        version,
+      ]),
+  );
 }
 
-for (const [name, program] of [['Paho C', 'paho_c'], ['Paho C++', 'paho_cpp']]) {
+for (const [name, program] of [
+  ['Paho C', 'paho_c'],
+  ['Paho C++', 'paho_cpp'],
+]) {
   const command = [join(programs, program)];
   for (const scheme of ['tcp', 'ssl', 'ws', 'wss']) pahoTest(name, command, 4, scheme);
   for (const scheme of ['tcp', 'wss']) pahoTest(name, command, 5, scheme);

@@ -13,10 +13,15 @@ obey({
   async connect(resume) {
     const protocolVersion = Number(version);
     client = mqtt.connect(url, {
-      clientId, username, password, protocolVersion,
+      clientId,
+      username,
+      password,
+      protocolVersion,
       protocolId: protocolVersion === 3 ? 'MQIsdp' : 'MQTT',
       clean: resume === '0',
-      ...(protocolVersion === 5 && resume === '1' ? { properties: { sessionExpiryInterval: 300 } } : {}),
+      ...(protocolVersion === 5 && resume === '1'
+        ? { properties: { sessionExpiryInterval: 300 } }
+        : {}),
       ca: readFileSync(ca),
       reconnectPeriod: 0,
     });

@@ -233,7 +233,8 @@ int main(int argc, char* argv[]) {
     char* words[5] = {"", "", "", "", ""};
     line[strcspn(line, "\n")] = 0;
     int n = 0;
-    for (char* word = strtok(line, "\t"); word && n < 5; word = strtok(NULL, "\t")) words[n++] = word;
+    for (char* word = strtok(line, "\t"); word && n < 5; word = strtok(NULL, "\t"))
+      words[n++] = word;
     obey(client, &login, words);
   }
   MQTTAsync_destroy(&client);

@@ -1,4 +1,4 @@
-"""Paho Python 1.6 (Debian), led by lines on its input: the dialogue is described in lib/puppet.mjs."""
+"""Paho Python 1.6 (Debian), led by lines on its input: see lib/puppet.mjs."""
 
 import queue
 import ssl

@@ -23,7 +23,8 @@ function connected() {
         present = packet.sessionPresent ? 1 : 0;
       }
       if (packet.cmd === 'suback') {
-        if (packet.granted.some((code) => code > 2)) return failed(new Error(`SUBACK ${packet.granted}`));
+        if (packet.granted.some((code) => code > 2))
+          return failed(new Error(`SUBACK ${packet.granted}`));
         granted += packet.granted.length;
         if (granted === Number(subscriptions)) return done(present);
       }
@@ -42,13 +43,17 @@ obey({
   subscribe(filter, qos) {
     return new Promise((done, failed) => {
       device.subscribe(filter, { qos: Number(qos) }, (error, granted) =>
-        error ? failed(error) : done(['subscribed', granted[0].qos]));
+        error ? failed(error) : done(['subscribed', granted[0].qos]),
+      );
     });
   },
   async publish(topic, qos, prefix, count) {
-    const one = (i) => new Promise((done, failed) => {
-      device.publish(topic, `${prefix}-${i}`, { qos: Number(qos) }, (error) => (error ? failed(error) : done()));
-    });
+    const one = (i) =>
+      new Promise((done, failed) => {
+        device.publish(topic, `${prefix}-${i}`, { qos: Number(qos) }, (error) =>
+          error ? failed(error) : done(),
+        );
+      });
     await Promise.all(Array.from({ length: Number(count) }, (_, i) => one(i)));
     return ['published', count];
   },

@@ -11,11 +11,18 @@ export class Backend {
 
   static async connect(server, name = 'backend') {
     const backend = new Backend();
-    backend.#client = await mqtt.connectAsync(server.url('mqtt'),
-      { clientId: `${name}-${process.pid}`, username: name, password: backendPassword, reconnectPeriod: 0 });
+    backend.#client = await mqtt.connectAsync(server.url('mqtt'), {
+      clientId: `${name}-${process.pid}`,
+      username: name,
+      password: backendPassword,
+      reconnectPeriod: 0,
+    });
     backend.#client.on('message', (topic, payload, packet) =>
-      backend.messages.push({ qos: packet.qos, topic, payload: payload.toString() }));
-    backend.#client.on('close', () => backend.messages.fail(new Error('the back end was disconnected')));
+      backend.messages.push({ qos: packet.qos, topic, payload: payload.toString() }),
+    );
+    backend.#client.on('close', () =>
+      backend.messages.fail(new Error('the back end was disconnected')),
+    );
     return backend;
   }
 
@@ -30,8 +37,11 @@ export class Backend {
 
   // Resolves when all are acknowledged (sent, at QoS 0).
   publish(topic, qos, prefix, count) {
-    return Promise.all(Array.from({ length: count }, (_, i) =>
-      this.#client.publishAsync(topic, `${prefix}-${i}`, { qos })));
+    return Promise.all(
+      Array.from({ length: count }, (_, i) =>
+        this.#client.publishAsync(topic, `${prefix}-${i}`, { qos }),
+      ),
+    );
   }
 
   close() {

@@ -19,12 +19,30 @@ export class Browser {
     const database = join(browser.#home, '.pki/nssdb');
     mkdirSync(database, { recursive: true });
     execFileSync('certutil', ['-N', '-d', `sql:${database}`, '--empty-password']);
-    execFileSync('certutil', ['-A', '-d', `sql:${database}`, '-t', 'C,,', '-n', 'fairlead', '-i', ca]);
+    execFileSync('certutil', [
+      '-A',
+      '-d',
+      `sql:${database}`,
+      '-t',
+      'C,,',
+      '-n',
+      'fairlead',
+      '-i',
+      ca,
+    ]);
     browser.#chromium = await chromium.launch({
       executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
       env: { ...process.env, HOME: browser.#home, XDG_CONFIG_HOME: join(browser.#home, '.config') },
-      args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync',
-        '--disable-background-networking', '--disable-component-update', '--disable-dev-shm-usage'],
+      args: [
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-quic',
+        '--no-first-run',
+        '--disable-sync',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-dev-shm-usage',
+      ],
     });
     return browser;
   }
@@ -36,7 +54,10 @@ export class Browser {
     page.setDefaultTimeout(20_000);
     page.complaints = [];
     page.on('pageerror', (error) => page.complaints.push(error.message));
-    page.on('console', (message) => message.type() === 'error' && page.complaints.push(message.text()));
+    page.on(
+      'console',
+      (message) => message.type() === 'error' && page.complaints.push(message.text()),
+    );
     await page.goto(url);
     return page;
   }
@@ -70,7 +91,8 @@ export class PageDevice {
       });
       new MutationObserver((records) => {
         for (const { addedNodes } of records) {
-          for (const item of addedNodes) if (item.classList.contains('in')) window.arrived(seen(item));
+          for (const item of addedNodes)
+            if (item.classList.contains('in')) window.arrived(seen(item));
         }
       }).observe(document.getElementById('messages'), { childList: true });
     });
@@ -88,7 +110,9 @@ export class PageDevice {
     try {
       await this.#page.waitForSelector(`#state[data-state="${name}"]`);
     } catch (error) {
-      throw new Error(`the page is not ${name}: ${await this.#page.textContent('#problem')} ${error.message}`);
+      throw new Error(
+        `the page is not ${name}: ${await this.#page.textContent('#problem')} ${error.message}`,
+      );
     }
   }
 
@@ -111,14 +135,19 @@ export class PageDevice {
     const sentBefore = await this.#page.locator('#messages li.out').count();
     await this.#page.fill('#topic', topic);
     await this.#page.selectOption('#publish-qos', String(qos));
-    await this.#page.evaluate(([text, times]) => {
-      for (let i = 0; i < times; i++) {
-        document.getElementById('payload').value = `${text}-${i}`;
-        document.getElementById('publish').requestSubmit();
-      }
-    }, [prefix, count]);
-    await this.#page.waitForFunction((wanted) =>
-      document.querySelectorAll('#messages li.out').length >= Math.min(wanted, 400), sentBefore + count);
+    await this.#page.evaluate(
+      ([text, times]) => {
+        for (let i = 0; i < times; i++) {
+          document.getElementById('payload').value = `${text}-${i}`;
+          document.getElementById('publish').requestSubmit();
+        }
+      },
+      [prefix, count],
+    );
+    await this.#page.waitForFunction(
+      (wanted) => document.querySelectorAll('#messages li.out').length >= Math.min(wanted, 400),
+      sentBefore + count,
+    );
     await this.#page.click('#clear');
   }
 

@@ -21,10 +21,17 @@ export const backendPassword = 'back end of the tests';
 // Runs the binary to its end. Resolves to { code, stdout, stderr }; a non-zero code is no error.
 export function fairlead(args, { input, timeout = 60_000, env } = {}) {
   return new Promise((done) => {
-    const child = execFile(binary, args,
+    const child = execFile(
+      binary,
+      args,
       { timeout, maxBuffer: 64 << 20, env: { ...process.env, ...env } },
       (error, stdout, stderr) =>
-        done({ code: error ? (typeof error.code === 'number' ? error.code : error.signal) : 0, stdout, stderr }));
+        done({
+          code: error ? (typeof error.code === 'number' ? error.code : error.signal) : 0,
+          stdout,
+          stderr,
+        }),
+    );
     child.stdin.on('error', () => {}); // it may end before it has read
     child.stdin.end(input ?? '');
   });
@@ -45,7 +52,9 @@ export class Fairlead {
   async cli(...args) {
     const result = await this.try(...args);
     if (result.code !== 0) {
-      throw new Error(`fairlead ${args.join(' ')}: exit ${result.code}\n${result.stdout}${result.stderr}`);
+      throw new Error(
+        `fairlead ${args.join(' ')}: exit ${result.code}\n${result.stdout}${result.stderr}`,
+      );
     }
     return result.stdout;
   }
@@ -67,16 +76,28 @@ export class Fairlead {
   }
 
   backend(name = 'backend') {
-    return this.cli('app', 'create', '--name', name, '--password', backendPassword,
-      '--allow', 'sub:#', '--allow', 'pub:#');
+    return this.cli(
+      'app',
+      'create',
+      '--name',
+      name,
+      '--password',
+      backendPassword,
+      '--allow',
+      'sub:#',
+      '--allow',
+      'pub:#',
+    );
   }
 
   // Starts `serve` on ports of the kernel's choice; resolves when every listener is ready.
   async start(...args) {
     const listen = args.includes('--listen') ? [] : ['--listen', '127.0.0.1:0'];
-    this.#child = spawn(binary,
+    this.#child = spawn(
+      binary,
       ['--data-dir', this.directory, 'serve', ...listen, '--admin', '127.0.0.1:0', ...args],
-      { stdio: ['ignore', 'pipe', 'pipe'] });
+      { stdio: ['ignore', 'pipe', 'pipe'] },
+    );
     const wanted = 1 + (listen.length ? 1 : args.filter((each) => each === '--listen').length);
     const ready = new Inbox();
     const keep = (line) => {
@@ -92,13 +113,19 @@ export class Fairlead {
       });
     });
     const said = await ready.take(wanted, 'the server to listen');
-    this.listeners = said.filter((line) => line.startsWith('listening ')).map((line) => {
-      const port = /:(\d+)\s*$/.exec(line);
-      if (!port) throw new Error(`no port in "${line}"`);
-      return Number(port[1]);
-    });
+    this.listeners = said
+      .filter((line) => line.startsWith('listening '))
+      .map((line) => {
+        const port = /:(\d+)\s*$/.exec(line);
+        if (!port) throw new Error(`no port in "${line}"`);
+        return Number(port[1]);
+      });
     [this.port] = this.listeners;
-    this.admin = said.find((line) => line.startsWith('admin ')).slice('admin '.length).trim().replace(/\/$/, '');
+    this.admin = said
+      .find((line) => line.startsWith('admin '))
+      .slice('admin '.length)
+      .trim()
+      .replace(/\/$/, '');
     return this;
   }
 
@@ -143,5 +170,11 @@ export class Fairlead {
 
 // What a device sends in CONNECT.
 export function deviceCredentials(productKey, deviceName, scheme = 'mqtt', method = 'hmacsha256') {
-  return credentials({ productKey, deviceName, secret, method, secure: /^(mqtts|ssl|wss)$/.test(scheme) });
+  return credentials({
+    productKey,
+    deviceName,
+    secret,
+    method,
+    secure: /^(mqtts|ssl|wss)$/.test(scheme),
+  });
 }

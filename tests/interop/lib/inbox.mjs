@@ -30,8 +30,12 @@ export class Inbox {
       const timer = setTimeout(() => {
         this.#waiting = null;
         const last = this.#items.at(-1);
-        reject(new Error(`waited ${patience / 1000} s for ${what}: ${this.#items.length} of ${count} came` +
-          (last === undefined ? '' : `, the last: ${JSON.stringify(last)}`)));
+        reject(
+          new Error(
+            `waited ${patience / 1000} s for ${what}: ${this.#items.length} of ${count} came` +
+              (last === undefined ? '' : `, the last: ${JSON.stringify(last)}`),
+          ),
+        );
       }, patience);
       this.#waiting = { count, what, resolve, reject, timer };
       this.#serve();

@@ -34,9 +34,17 @@ export async function climb({ client, backend, topic, profile, qoses, tellsPrese
   for (const qos of qoses ?? profiles[profile].qoses) {
     assert.equal(await client.subscribe(get, qos), granted(qos), `SUBACK for QoS ${qos}`);
     await client.publish(update, qos, `up${qos}`, up);
-    await expectMessages(backend.messages, numbered(update, qos, `up${qos}`, up), `QoS ${qos} from the device`);
+    await expectMessages(
+      backend.messages,
+      numbered(update, qos, `up${qos}`, up),
+      `QoS ${qos} from the device`,
+    );
     await backend.publish(get, qos, `down${qos}`, down);
-    await expectMessages(client.messages, numbered(get, qos, `down${qos}`, down), `QoS ${qos} to the device`);
+    await expectMessages(
+      client.messages,
+      numbered(get, qos, `down${qos}`, down),
+      `QoS ${qos} to the device`,
+    );
   }
   // Some clients hand a message over before they acknowledge it. Another SUBACK is proof that the
   // acknowledgement is out; without it the last message may rightly come again.
@@ -46,7 +54,11 @@ export async function climb({ client, backend, topic, profile, qoses, tellsPrese
   await connect(true, 'the session is resumed');
   await expectMessages(client.messages, numbered(get, 1, 'queued', 20), 'what was sent meanwhile');
   await backend.publish(get, 1, 'live', 5);
-  await expectMessages(client.messages, numbered(get, 1, 'live', 5), 'the subscription still holds');
+  await expectMessages(
+    client.messages,
+    numbered(get, 1, 'live', 5),
+    'the subscription still holds',
+  );
   await client.disconnect();
   await backend.unsubscribe(update);
   assert.equal(client.messages.size, 0, 'nothing came twice');

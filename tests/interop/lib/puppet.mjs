@@ -24,7 +24,10 @@ export class Puppet {
   #errors = '';
 
   constructor(command, args, { env } = {}) {
-    this.#child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
+    this.#child = spawn(command, args, {
+      env: { ...process.env, ...env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
     this.#child.stdin.on('error', () => {}); // its end is told below
     lines(this.#child.stdout, (line) => this.#heard(line));
     lines(this.#child.stderr, (line) => (this.#errors = `${this.#errors}${line}\n`.slice(-4096)));
@@ -43,7 +46,11 @@ export class Puppet {
   #heard(line) {
     const [kind, ...fields] = line.split('\t');
     if (kind === 'message') {
-      this.messages.push({ qos: Number(fields[0]), topic: fields[1], payload: fields.slice(2).join('\t') });
+      this.messages.push({
+        qos: Number(fields[0]),
+        topic: fields[1],
+        payload: fields.slice(2).join('\t'),
+      });
     } else {
       this.#answers.push([kind, ...fields]);
     }
@@ -54,7 +61,8 @@ export class Puppet {
     this.#child.stdin.write(`${words.join('\t')}\n`);
     const [[kind, ...fields]] = await this.#answers.take(1, `${expected} after ${words.join(' ')}`);
     this.#unanswered -= 1;
-    if (kind !== expected) throw new Error(`${words.join(' ')}: ${kind} ${fields.join(' ')} ${this.#errors}`);
+    if (kind !== expected)
+      throw new Error(`${words.join(' ')}: ${kind} ${fields.join(' ')} ${this.#errors}`);
     return fields;
   }
 
@@ -81,6 +89,7 @@ export class Puppet {
     if (this.#unanswered > 0) this.#child.kill('SIGKILL');
     else this.#child.stdin.end();
     const how = await this.#exit;
-    if (how !== 'exit 0' && how !== 'SIGKILL') throw new Error(`the client ended: ${how} ${this.#errors}`);
+    if (how !== 'exit 0' && how !== 'SIGKILL')
+      throw new Error(`the client ended: ${how} ${this.#errors}`);
   }
 }

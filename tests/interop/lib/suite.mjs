@@ -44,9 +44,16 @@ export function ladderTest(at, title, { scheme, profile = 'standard', host, ...h
       scheme,
     });
     try {
-      await climb({ client, backend: at.backend, topic: `/${productKey}/${deviceName}/user`, profile, ...how });
+      await climb({
+        client,
+        backend: at.backend,
+        topic: `/${productKey}/${deviceName}/user`,
+        profile,
+        ...how,
+      });
     } catch (error) {
-      error.message += `\nThe server's log ends with:\n${at.server.log.split('\n').slice(-15).join('\n')}`;
+      const log = at.server.log.split('\n').slice(-15).join('\n');
+      error.message += `\nThe server's log ends with:\n${log}`;
       throw error;
     } finally {
       await client.close();
