@@ -76,7 +76,7 @@ std::string describe_port_owner(uint16_t port) {
     if (!is_process || !holds_socket(entry->path(), link)) continue;
     std::string name;
     std::ifstream comm(entry->path() / "comm");
-    if (!std::getline(comm, name) || name.empty()) name = "?";
+    if (!std::getline(comm, name) || name.empty()) name = std::string("?");
     return "process " + name + " (pid " + pid + ")";
   }
   return "a process of user " + listener->user;
