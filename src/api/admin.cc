@@ -17,7 +17,9 @@ namespace {
 constexpr std::size_t kWorkers = 4;
 constexpr std::size_t kRequestBytesMax = 8 * 1024;
 constexpr std::size_t kRequestsPerConnectionMax = 100;
-constexpr time_t kRequestSeconds = 5;
+constexpr time_t kRequestSeconds = 2;
+// An idle connection holds up a stop for as long: browsers open some in advance.
+constexpr time_t kIdleSeconds = 1;
 
 constexpr const char* kText = "text/plain; charset=utf-8";
 
@@ -65,7 +67,7 @@ struct AdminServer::State {
     http.set_payload_max_length(kRequestBytesMax);
     http.set_read_timeout(kRequestSeconds);
     http.set_write_timeout(kRequestSeconds);
-    http.set_keep_alive_timeout(kRequestSeconds);
+    http.set_keep_alive_timeout(kIdleSeconds);
     http.set_keep_alive_max_count(kRequestsPerConnectionMax);
     http.set_default_headers({{"Content-Security-Policy", kPolicy},
                               {"X-Content-Type-Options", "nosniff"},

@@ -43,7 +43,8 @@ struct AdminOptions {
 [[nodiscard]] std::string endpoints_json(const std::vector<AdminEndpoint>& endpoints);
 
 // Answers from construction to destruction, on five threads of its own; the destructor waits for
-// the answers under way. At most 5 s for a request's bytes, 8 KiB of them.
+// the answers under way. Limits: 2 s without a byte of a request, 1 s between two requests of a
+// connection, 8 KiB of body; so a stop takes a second or two where clients are slow.
 class AdminServer {
  public:
   // The sentence of an error says which address, who has it, and what to do.
