@@ -71,7 +71,8 @@ class Client::Impl {
   void attempt();
   void try_address();
   void step();
-  void flush();
+  // True: completions were called, so that there may be more to do.
+  bool flush();
   void drop(Outcome why);
   void end(const Outcome& why);
   [[nodiscard]] bool may_retry(const Outcome& why) const;
@@ -244,10 +245,11 @@ void Client::Impl::send(Bytes packet) {
   transport_->send(packet);
 }
 
-void Client::Impl::flush() {
-  if (!transport_ || !transport_->open()) return;
+bool Client::Impl::flush() {
+  if (!transport_ || !transport_->open()) return false;
   transport_->flush();
-  if (transport_->unsent_bytes() == 0 && phase_ == Phase::kOnline) session_->on_output_sent();
+  if (transport_->unsent_bytes() > 0 || phase_ != Phase::kOnline) return false;
+  return session_->on_output_sent();
 }
 
 void Client::Impl::disconnect() {
@@ -309,8 +311,8 @@ bool Client::Impl::has_work() const {
 }
 
 void Client::Impl::turn(milliseconds max_wait) {
-  flush();
-  loop_.turn(has_work() ? milliseconds{0} : max_wait);
+  const bool called = flush();
+  loop_.turn(called || has_work() ? milliseconds{0} : max_wait);
   posted_.drain([](std::function<void()>&& work) { work(); });
   if (session_) step();
   flush();

@@ -24,6 +24,8 @@ std::string_view advice_for(ReasonCode reason) {
     case ReasonCode::kNotAuthorized:
       return "The device or application may be unknown, disabled or lack this permission; see the "
              "server's log.";
+    case ReasonCode::kUnspecifiedError:
+      return "The server says no more; it may not be permitted: see the server's log.";
     case ReasonCode::kConnectionRateExceeded:
       return "Too many failed attempts; wait a minute.";
     case ReasonCode::kSessionTakenOver:

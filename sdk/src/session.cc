@@ -333,9 +333,10 @@ void Session::pump() {
   publications_.pump(window_, send_);
 }
 
-void Session::on_output_sent() {
-  if (in_output_.empty()) return;
-  for (const auto& done : std::exchange(in_output_, {})) done({});
+bool Session::on_output_sent() {
+  const auto sent = std::exchange(in_output_, {});
+  for (const auto& done : sent) done({});
+  return !sent.empty();
 }
 
 Outcome Session::publish(const Message& message, Client::Completion done) {

@@ -31,8 +31,8 @@ class Session {
   [[nodiscard]] Outcome take(const mqtt::FixedHeader& header, Bytes body);
   // Whether somebody wants to hear of on_output_sent().
   [[nodiscard]] bool awaits_output() const { return !in_output_.empty(); }
-  // All that was sent is with the kernel.
-  void on_output_sent();
+  // All that was sent is with the kernel. True: somebody was told.
+  bool on_output_sent();
   // The connection is gone.
   void end();
   // There will not be another one.

@@ -69,6 +69,10 @@ void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), s
 
 std::string to_json(const Record& record) { return dump(json_of(record)); }
 
+std::string to_json_line(const Record& record) {
+  return json_of(record).dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
 std::string to_json(const std::vector<Record>& records) {
   auto array = nlohmann::ordered_json::array();
   for (const Record& record : records) array.push_back(json_of(record));

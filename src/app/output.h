@@ -32,6 +32,8 @@ void print_records(const CommandContext& context, const std::vector<Record>& rec
 
 [[nodiscard]] std::string to_json(const Record& record);
 [[nodiscard]] std::string to_json(const std::vector<Record>& records);
+// On one line, for a stream of them.
+[[nodiscard]] std::string to_json_line(const Record& record);
 
 // "2026-01-31T12:00:00Z"
 [[nodiscard]] std::string format_time(int64_t milliseconds_since_1970);
