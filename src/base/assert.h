@@ -12,6 +12,6 @@ namespace fairlead {
 
 }  // namespace fairlead
 
-#define FL_ASSERT(expression)                                                    \
-  (static_cast<bool>(expression) ? static_cast<void>(0)                          \
+#define FL_ASSERT(expression)                           \
+  (static_cast<bool>(expression) ? static_cast<void>(0) \
                                  : ::fairlead::assertion_failed(#expression, __FILE__, __LINE__))

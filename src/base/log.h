@@ -32,8 +32,8 @@ void set_log_level(LogLevel level);
 }  // namespace fairlead
 
 // The fields are only formatted when the level is on.
-#define FL_LOG(level, event, ...)                                                      \
-  do {                                                                                 \
-    if (::fairlead::log_enabled(::fairlead::LogLevel::level))                          \
-      ::fairlead::log(::fairlead::LogLevel::level, event, {__VA_ARGS__});              \
+#define FL_LOG(level, event, ...)                                         \
+  do {                                                                    \
+    if (::fairlead::log_enabled(::fairlead::LogLevel::level))             \
+      ::fairlead::log(::fairlead::LogLevel::level, event, {__VA_ARGS__}); \
   } while (false)

@@ -3,6 +3,8 @@
 namespace fairlead {
 
 std::string_view reason_name(ReasonCode code) {
+  // A table, one row per code.
+  // clang-format off
   switch (code) {
     case ReasonCode::kSuccess: return "Success";
     case ReasonCode::kGrantedQos1: return "Granted QoS 1";
@@ -51,6 +53,7 @@ std::string_view reason_name(ReasonCode code) {
     case ReasonCode::kWildcardSubscriptionsNotSupported:
       return "Wildcard Subscriptions not supported";
   }
+  // clang-format on
   return "Unknown reason code";
 }
 

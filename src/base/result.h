@@ -20,8 +20,8 @@ struct Reject {
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : held_(std::move(value)) {}          // NOLINT: implicit on purpose
-  Result(Reject reject) : held_(std::move(reject)) {}   // NOLINT: implicit on purpose
+  Result(T value) : held_(std::move(value)) {}         // NOLINT: implicit on purpose
+  Result(Reject reject) : held_(std::move(reject)) {}  // NOLINT: implicit on purpose
 
   [[nodiscard]] bool ok() const { return held_.index() == 0; }
   explicit operator bool() const { return ok(); }

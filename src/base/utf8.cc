@@ -45,8 +45,7 @@ bool is_utf8(Bytes bytes) {
 }
 
 bool is_mqtt_text(Bytes bytes) {
-  return (bytes.empty() || std::memchr(bytes.data(), 0, bytes.size()) == nullptr) &&
-         is_utf8(bytes);
+  return (bytes.empty() || std::memchr(bytes.data(), 0, bytes.size()) == nullptr) && is_utf8(bytes);
 }
 
 }  // namespace fairlead

@@ -18,7 +18,7 @@ import {
 
 const cpp = filesMatching(/\.(h|cc|c)$/);
 const headers = cpp.filter((path) => path.endsWith('.h'));
-const isTest = (path) => /_test\.cc$|\/test_\w+\.(cc|h)$|_test_\w+\.(cc|h)$|_dialogue\.(cc|h)$/.test(path);
+const isTest = (path) => /_test\.cc$|\/test_\w+\.\w+$|_(test_\w+|dialogue)\.(h|cc)$/.test(path);
 
 function none(problems) {
   assert.equal(problems.length, 0, `\n${problems.join('\n')}`);
