@@ -15,7 +15,7 @@ namespace fairlead {
 namespace {
 
 constexpr std::size_t kWorkers = 4;
-constexpr std::size_t kRequestBytesMax = 8 * 1024;
+constexpr std::size_t kRequestBytesMax = 8u << 10;
 constexpr std::size_t kRequestsPerConnectionMax = 100;
 constexpr time_t kRequestSeconds = 2;
 // An idle connection holds up a stop for as long: browsers open some in advance.

@@ -9,8 +9,7 @@ namespace fairlead {
 namespace {
 
 // Options whose value is a file or a directory.
-constexpr std::string_view kFileOptions =
-    "--data-dir|--config|--file|--password-file|--ca|--cert";
+constexpr std::string_view kFileOptions = "--data-dir|--config|--file|--password-file|--ca|--cert";
 
 std::string joined(const std::vector<std::string>& words) {
   std::string out;

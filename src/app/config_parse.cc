@@ -42,6 +42,12 @@ std::string_view section_of(std::string_view name) {
   return dot == std::string_view::npos ? std::string_view{} : name.substr(0, dot);
 }
 
+std::string joined(const std::string& section, const std::string& key) {
+  std::string name = section;
+  if (!name.empty()) name += '.';
+  return name += key;
+}
+
 bool is_section(std::string_view name) {
   return std::ranges::any_of(config_keys(), [name](const ConfigKey& key) {
     const std::string_view section = section_of(key.name);
@@ -73,8 +79,8 @@ class ConfigReader {
   void walk(const toml::table& table, const std::string& name, const std::string& path) {
     for (const auto& [key, node] : table) {
       const std::string text(key.str());
-      const std::string full = name.empty() ? text : name + "." + text;
-      const std::string where = path.empty() ? text : path + "." + text;
+      const std::string full = joined(name, text);
+      const std::string where = joined(path, text);
       const int line = node.is_table() || node.is_array_of_tables()
                            ? line_of(node)
                            : static_cast<int>(key.source().begin.line);
