@@ -219,6 +219,13 @@ Flow Client::Impl::on_bytes(MutableBytes piece) {
   if (phase_ == Phase::kClosing) return Flow::kContinue;
   last_received_ = loop_.now();
   pong_.cancel();
+  // What speaks another protocol would keep us waiting for the rest of a packet.
+  if (session_->state() == Session::State::kAwaitConnack && stream_->empty() &&
+      std::to_integer<uint8_t>(piece[0]) >> 4 != static_cast<int>(mqtt::PacketType::kConnack)) {
+    failure_ = failure(OutcomeKind::kProtocolError, "the server's answer to CONNECT is not MQTT",
+                       "Check the port: something else may listen there.");
+    return Flow::kStop;
+  }
   const Status status = stream_->feed(piece, [this](const mqtt::FixedHeader& header, Bytes body) {
     failure_ = session_->take(header, body);
     if (phase_ == Phase::kConnecting && session_->state() == Session::State::kOnline) on_online();

@@ -13,6 +13,9 @@ class PacketStream {
   PacketStream(mqtt::ProtocolVersion version, std::size_t packet_bytes_max)
       : packet_bytes_max_(packet_bytes_max), version_(version) {}
 
+  // Nothing of a packet is waiting for its rest.
+  [[nodiscard]] bool empty() const { return tail_.empty(); }
+
   // Calls on_packet(const FixedHeader&, Bytes body) for each complete packet; it answers whether
   // to go on. The reject says how the peer broke the specification.
   template <class OnPacket>
