@@ -87,6 +87,17 @@ for (const method of ['hmacsha256', 'hmacsha1']) {
   });
 }
 
+test('Over plain http from another host the page signs without WebCrypto', async () => {
+  const device = await newDevice('elsewhere');
+  const page = await browser.page(at.server.admin.replace('127.0.0.1', 'elsewhere.test'));
+  assert.equal(await page.evaluate(() => isSecureContext), false);
+  await fill(page, { ...device, url: at.server.url('ws') });
+  await page.press('#secret', 'Enter');
+  await state(page, 'connected');
+  assert.match(await page.textContent('#secret-note'), /WebCrypto/);
+  await page.context().close();
+});
+
 test('A wrong secret is explained, in both languages, and not tried again', async () => {
   const device = await newDevice('wrong');
   const page = await browser.page(at.server.admin);

@@ -2,6 +2,7 @@
 // that a change reaches a running server at once.
 
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -10,7 +11,15 @@ import { setTimeout as deadline } from 'node:timers/promises';
 
 import mqtt from 'mqtt';
 
-import { Fairlead, backendPassword, deviceCredentials, fairlead, secret } from './lib/fairlead.mjs';
+import { hasWebCrypto, hmacSha256 } from '../../console/page/sign.js';
+import {
+  Fairlead,
+  backendPassword,
+  deviceCredentials,
+  fairlead,
+  root,
+  secret,
+} from './lib/fairlead.mjs';
 
 const cleanups = [];
 after(async () => {
@@ -184,6 +193,29 @@ test('A configuration with mistakes is refused with line, key and the nearest ke
   assert.match(wrongType.stderr, /:2: log\.level/);
   writeFileSync(file, '[log]\nlevel = "warning"\n');
   assert.equal((await server.try('check-config', '--config', file)).code, 0);
+});
+
+test('docs/CONFIG.md is what the table of keys says', async () => {
+  const reference = await fairlead(['check-config', '--reference']);
+  assert.equal(reference.code, 0);
+  assert.equal(readFileSync(join(root, 'docs/CONFIG.md'), 'utf8'), reference.stdout);
+});
+
+test('The page, with and without WebCrypto, signs as the program does', async () => {
+  for (const method of ['hmacsha256', 'hmacsha1']) {
+    const words = ['--product', 'pk', '--name', 'dev1', '--secret', secret, '--method', method];
+    const said = await fairlead(['sign', ...words, '--client-id', 'pk.dev1', '--json']);
+    const page = await deviceCredentials('pk', 'dev1', 'wss', method);
+    // Without WebCrypto (Node 18) the page has HMAC-SHA256 only.
+    if (hasWebCrypto || method === 'hmacsha256') {
+      assert.equal(page.password, JSON.parse(said.stdout).password, method);
+    }
+  }
+  for (const length of [0, 1, 55, 56, 63, 64, 65, 119, 120, 1000]) {
+    const [key, content] = [Buffer.alloc(length, 'k'), Buffer.alloc(length, 'c')];
+    const expected = createHmac('sha256', key).update(content).digest('hex');
+    assert.equal(Buffer.from(hmacSha256(key, content)).toString('hex'), expected);
+  }
 });
 
 test('Anonymous clients are for loopback addresses only', async () => {

@@ -42,6 +42,8 @@ export class Browser {
         '--disable-background-networking',
         '--disable-component-update',
         '--disable-dev-shm-usage',
+        // A name that is not this machine's own: plain http from there is no secure context.
+        '--host-resolver-rules=MAP elsewhere.test 127.0.0.1',
       ],
     });
     return browser;
