@@ -75,7 +75,7 @@ void Exchange::deliver_here(const mqtt::MessageRef& message) {
   // A request over RRPC and its answer share one topic: the device that answers must not hear it.
   const bool is_rrpc_answer =
       sender && sender->kind() == Identity::Kind::kDevice && topic.starts_with("/ext/rrpc/");
-  shard_.encoder().begin(matches_.size());
+  shard_.encoder().begin(*message, matches_.size());
   for (const MatchSet::Target target : matches_) {
     HostedSession* session = shard_.sessions().at(target.subscriber);
     FL_ASSERT(session);
@@ -86,6 +86,7 @@ void Exchange::deliver_here(const mqtt::MessageRef& message) {
                             .identifiers = target.identifiers},
                            shard_.effects(), shard_.now());
   }
+  shard_.encoder().end();
   if (shared_.group_count() == 0) return;
   shared_.match(topic, [&](SharedGroups::GroupRef group) { deliver_shared(group, message); });
 }
@@ -112,7 +113,6 @@ bool Exchange::deliver_to_local_member(const SharedMember& member,
                                        const mqtt::MessageRef& message) {
   HostedSession* session = shard_.sessions().find(member.session);
   if (!session) return false;
-  shard_.encoder().begin(1);
   const std::span identifiers(&member.identifier, member.identifier == 0 ? 0 : 1);
   return session->deliver(message,
                           {.subscription_qos = member.options.qos,
@@ -333,7 +333,6 @@ void Exchange::complete(PendingSubscribe&& pending) {
   for (const auto& [index, message] : pending.retained) {
     const PendingSubscribe::Grant& grant = pending.grants[index];
     const std::span identifiers(&grant.identifier, grant.identifier == 0 ? 0 : 1);
-    shard_.encoder().begin(1);
     (void)session->deliver(message,
                            {.subscription_qos = grant.options.qos,
                             .retain_as_published = true,

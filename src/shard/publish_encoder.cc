@@ -43,7 +43,8 @@ const PublishEncoder::Image* PublishEncoder::image_for(Framing framing,
 
 void PublishEncoder::append(ByteBuffer& out, Framing framing, const mqtt::Message& message,
                             const mqtt::PublishForm& form) {
-  const bool alike = receivers_ > 1 && !form.topic_alias && form.subscription_identifiers.empty();
+  const bool alike =
+      &message == shared_ && !form.topic_alias && form.subscription_identifiers.empty();
   const Image* image = alike ? image_for(framing, message, form) : nullptr;
   if (!image) {
     encode(out, framing, message, form);

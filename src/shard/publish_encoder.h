@@ -16,11 +16,13 @@ enum class Framing : uint8_t { kBare, kWebSocket };
 // with its packet identifier patched in. Shard thread only; keeps its buffers.
 class PublishEncoder {
  public:
-  // A new message, for so many receivers: a single one gets no image.
-  void begin(std::size_t receivers) {
-    receivers_ = receivers;
+  // Until end(), `message` goes to so many receivers: images of it are kept if there are several.
+  // Any other message is encoded by itself: one that waited in a session may go out at any time.
+  void begin(const mqtt::Message& message, std::size_t receivers) {
+    shared_ = receivers > 1 ? &message : nullptr;
     image_count_ = 0;
   }
+  void end() { shared_ = nullptr; }
 
   void append(ByteBuffer& out, Framing framing, const mqtt::Message& message,
               const mqtt::PublishForm& form);
@@ -43,7 +45,7 @@ class PublishEncoder {
   const Image* image_for(Framing framing, const mqtt::Message& message,
                          const mqtt::PublishForm& form);
 
-  std::size_t receivers_ = 1;
+  const mqtt::Message* shared_ = nullptr;  // whose images they are
   std::size_t image_count_ = 0;
   std::array<Image, 8> images_;
 };

@@ -26,14 +26,14 @@ std::string encoded(PublishEncoder& encoder, Framing framing, const mqtt::Messag
 // What one receiver alone would get.
 std::string alone(Framing framing, const mqtt::Message& m, const PublishForm& form) {
   PublishEncoder encoder;
-  encoder.begin(1);
+  encoder.begin(m, 1);
   return encoded(encoder, framing, m, form);
 }
 
 TEST(PublishEncoder, GivesSharersWhatEachWouldGetAlone) {
   auto m = message("/pk/dn/user/get", std::string(300, 'x'));
   PublishEncoder encoder;
-  encoder.begin(1000);
+  encoder.begin(*m, 1000);
   uint16_t id = 1;
   for (int round = 0; round < 3; ++round) {
     for (Framing framing : {Framing::kBare, Framing::kWebSocket}) {
@@ -52,7 +52,7 @@ TEST(PublishEncoder, DoesNotShareWhatIsOneReceiversOwn) {
   auto m = message("/a/long/topic", "payload");
   const uint32_t identifiers[] = {7};
   PublishEncoder encoder;
-  encoder.begin(3);
+  encoder.begin(*m, 3);
   PublishForm plain{.version = mqtt::ProtocolVersion::k5};
   PublishForm aliased = plain;
   aliased.topic_alias = 3;
@@ -72,16 +72,29 @@ TEST(PublishEncoder, ForgetsTheImagesOfTheLastMessage) {
   const PublishForm form{.version = mqtt::ProtocolVersion::k311};
   for (std::string_view payload : {"first", "second"}) {
     auto m = message("t", payload);
-    encoder.begin(2);
+    encoder.begin(*m, 2);
     EXPECT_EQ(encoded(encoder, Framing::kBare, *m, form), alone(Framing::kBare, *m, form));
   }
+}
+
+TEST(PublishEncoder, SharesNothingWithAnotherMessage) {
+  PublishEncoder encoder;
+  const PublishForm form{.version = mqtt::ProtocolVersion::k311};
+  auto shared = message("t", "shared");
+  auto waited = message("t", "waited");
+  encoder.begin(*shared, 2);
+  for (const auto& m : {shared, waited, shared}) {
+    EXPECT_EQ(encoded(encoder, Framing::kBare, *m, form), alone(Framing::kBare, *m, form));
+  }
+  encoder.end();
+  EXPECT_EQ(encoded(encoder, Framing::kBare, *waited, form), alone(Framing::kBare, *waited, form));
 }
 
 TEST(PublishEncoder, PutsOnePacketInEachWebSocketMessage) {
   auto m = message("t", "p");
   ByteBuffer out;
   PublishEncoder encoder;
-  encoder.begin(2);
+  encoder.begin(*m, 2);
   encoder.append(out, Framing::kWebSocket, *m, {});
   encoder.append(out, Framing::kWebSocket, *m, {});
   struct Sink {
