@@ -176,14 +176,15 @@ mqtt::ProtocolVersion Connection::header_version() const {
 
 // Takes from `piece` what the packet in tail_ lacks, and no more.
 void Connection::complete_tail(Bytes& piece) {
-  while (!piece.empty() && !tail_.empty() && !closing() && stage_ != Stage::kMoving) {
+  while (!tail_.empty() && !closing() && stage_ != Stage::kMoving) {
     auto header = mqtt::read_fixed_header(tail_.view(), packet_bytes_max_, header_version());
     if (!header) return protocol_error(header.error());
     const std::size_t wanted = *header ? (*header)->packet_size() : tail_.size() + 1;
     const std::size_t more = std::min(wanted - tail_.size(), piece.size());
     tail_.append(piece.first(more));
     piece = piece.subspan(more);
-    if (!*header || tail_.size() < wanted) continue;
+    if (tail_.size() < wanted) return;
+    if (!*header) continue;
     ByteBuffer whole = std::move(tail_);
     on_packet(**header, whole.view());
   }
