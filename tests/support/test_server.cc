@@ -44,9 +44,9 @@ const CertificateFiles& test_certificates() {
 std::shared_ptr<const TlsContext> test_server_tls() {
   static const auto context = [] {
     const CertificateFiles& files = test_certificates();
-    return must(TlsContext::server(
-        {.certificates = {{.pairs = {{files.rsa_certificate, files.rsa_key},
-                                     {files.ec_certificate, files.ec_key}}}}}));
+    return must(
+        TlsContext::server({.certificates = {{.pairs = {{files.rsa_certificate, files.rsa_key},
+                                                        {files.ec_certificate, files.ec_key}}}}}));
   }();
   return context;
 }
@@ -108,9 +108,8 @@ void TestServer::apply() { must(registry_->apply_changes()); }
 
 void TestServer::settle(int hops) {
   // A change that asks for nothing: it only has to pass through every inbox.
-  const RegistryChange nothing{.kind = RegistryChange::Kind::kDeviceCreated,
-                               .product_key = "pk",
-                               .name = "nobody"};
+  const RegistryChange nothing{
+      .kind = RegistryChange::Kind::kDeviceCreated, .product_key = "pk", .name = "nobody"};
   for (int i = 0; i < hops; ++i) server_->on_registry_change(nothing);
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <functional>
 #include <memory>
 #include <string>
@@ -21,7 +23,7 @@ namespace fairlead::testing {
 // key takes seconds under a sanitizer.
 const CertificateFiles& test_certificates();
 std::shared_ptr<const TlsContext> test_server_tls();
-std::shared_ptr<const TlsContext> test_client_tls();     // trusts the root above
+std::shared_ptr<const TlsContext> test_client_tls();      // trusts the root above
 std::shared_ptr<const TlsContext> careless_client_tls();  // trusts everything
 
 struct TestServerOptions {

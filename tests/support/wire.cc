@@ -21,10 +21,14 @@ bool is_one_packet(Bytes message) {
 
 std::string_view transport_name(Transport transport) {
   switch (transport) {
-    case Transport::kTcp: return "tcp";
-    case Transport::kTls: return "tls";
-    case Transport::kWs: return "ws";
-    case Transport::kWss: return "wss";
+    case Transport::kTcp:
+      return "tcp";
+    case Transport::kTls:
+      return "tls";
+    case Transport::kWs:
+      return "ws";
+    case Transport::kWss:
+      return "wss";
   }
   unreachable();
 }

@@ -40,9 +40,9 @@ inline constexpr std::chrono::seconds kPatience{30};
 struct WireOptions {
   std::string host = "localhost";  // server name and Host header
   std::string path = "/mqtt";
-  std::string subprotocol = "mqtt";                // empty: offers none
-  std::optional<uint64_t> chop_seed = {};          // cuts what is sent into small pieces
-  std::shared_ptr<const TlsContext> tls = {};      // none: test_client_tls()
+  std::string subprotocol = "mqtt";            // empty: offers none
+  std::optional<uint64_t> chop_seed = {};      // cuts what is sent into small pieces
+  std::shared_ptr<const TlsContext> tls = {};  // none: test_client_tls()
   std::vector<HeaderLine> headers = {};
 };
 
