@@ -22,6 +22,11 @@ if(FAIRLEAD_SANITIZE)
   target_link_options(fairlead_flags INTERFACE -fsanitize=${FAIRLEAD_SANITIZE})
 endif()
 
+if(FAIRLEAD_FUZZ)
+  # Coverage of the libraries is what guides libFuzzer.
+  target_compile_options(fairlead_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
 find_program(FAIRLEAD_CCACHE ccache)
 if(FAIRLEAD_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${FAIRLEAD_CCACHE})

@@ -3,9 +3,9 @@
 # build/fuzz/, from where it belongs into fuzz/corpus/ as a test.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-packaging/build.sh fuzz
-for source in fuzz/*_fuzz.cc; do
-  name=$(basename "$source" .cc)
+mapfile -t targets < <(basename -a -s .cc fuzz/*_fuzz.cc)
+packaging/build.sh fuzz "${targets[@]}"
+for name in "${targets[@]}"; do
   work=build/fuzz/work/$name
   mkdir -p "$work"
   echo "== $name"
