@@ -1,0 +1,281 @@
+// Fairlead against Debian's mosquitto, in turn, on one machine: broker on one core, load on the
+// other. Prints progress, writes bench/RESULTS.md. Needs build/release and mosquitto; no root.
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const build = process.env.BUILD ?? path.join(root, 'build/release');
+const fairlead = path.join(build, 'fairlead');
+const generator = path.join(build, 'fairlead-bench');
+const rounds = Number(process.env.ROUNDS ?? 5);
+const seconds = process.env.SECONDS_EACH ?? '3';
+const brokerCore = '0';
+const loadCore = os.cpus().length > 1 ? '1' : '0';
+const work = mkdtempSync(path.join(os.tmpdir(), 'fairlead-bench-'));
+const secret = 'bench-secret-of-all';
+const deviceCount = 1000;
+
+const traffic = (...more) => ['traffic', '--seconds', seconds, ...more];
+const connects = (...more) => ['connects', '--seconds', seconds, ...more];
+const idle = (...more) => ['idle', '--connections', '5000', ...more];
+const password = { mosquitto: ['--user', 'bench', '--password', 'bench-password'],
+  fairlead: ['--product', 'bench', '--secret', secret, '--devices', String(deviceCount)] };
+
+// key, title, unit, whether more is better, arguments of the generator (for each broker), port,
+// how much of it is done, and which figure counts.
+const scenarios = [
+  { key: 'pair0', title: 'ws, 100 pairs 1:1, QoS 0', args: () => traffic('--qos', '0') },
+  { key: 'pair1', title: 'ws, 100 pairs 1:1, QoS 1', args: () => traffic('--qos', '1') },
+  { key: 'fanout0', title: 'ws, fan-out 1 → 500, QoS 0',
+    args: () => traffic('--qos', '0', '--flows', '1', '--receivers', '500') },
+  { key: 'fanout1', title: 'ws, fan-out 1 → 500, QoS 1',
+    args: () => traffic('--qos', '1', '--flows', '1', '--receivers', '500') },
+  { key: 'connect', title: 'ws connects, anonymous', unit: 'connects', args: () => connects() },
+  { key: 'auth', title: 'ws connects, password / three-tuple', unit: 'connects',
+    port: 'secured', args: (broker) => connects(...password[broker]) },
+  { key: 'idlews', title: 'idle ws connection, one subscription', memory: true, args: () => idle() },
+  { key: 'idlewss', title: 'idle wss connection, one subscription', memory: true, port: 'tls',
+    args: () => idle('--tls', '--concurrent', '20') },
+];
+
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer();
+    server.on('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+function reachable(port) {
+  return new Promise((resolve) => {
+    const socket = net.connect(port, '127.0.0.1');
+    socket.on('connect', () => { socket.destroy(); resolve(true); });
+    socket.on('error', () => resolve(false));
+  });
+}
+
+async function started(child, ports, name) {
+  for (let i = 0; i < 100; ++i) {
+    if (child.exitCode !== null) throw new Error(`${name} ended at once: ${child.exitCode}`);
+    if ((await Promise.all(ports.map(reachable))).every(Boolean)) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`${name} does not listen`);
+}
+
+function stop(child) {
+  return new Promise((resolve) => {
+    child.on('exit', resolve);
+    child.kill('SIGTERM');
+  });
+}
+
+const certs = path.join(work, 'data/certs');
+
+function prepare() {
+  const run = (...args) =>
+    execFileSync(fairlead, ['--data-dir', path.join(work, 'data'), ...args], { stdio: 'pipe' });
+  run('cert', 'init', '--host', 'localhost', '--ip', '127.0.0.1');
+  run('product', 'create', '--key', 'bench');
+  const rows = Array.from({ length: deviceCount }, (_, i) => `bench,bench-${i},${secret}`);
+  const file = path.join(work, 'devices.csv');
+  writeFileSync(file, ['productKey,deviceName,deviceSecret', ...rows, ''].join('\n'));
+  run('device', 'import', '--file', file);
+  const passwords = path.join(work, 'passwords');
+  writeFileSync(passwords, 'bench:bench-password\n', { mode: 0o600 });
+  execFileSync('mosquitto_passwd', ['-U', passwords]);
+}
+
+// A broker has its ports for: anyone, anyone in TLS, those with credentials.
+async function startMosquitto() {
+  const ports = { plain: await freePort(), tls: await freePort(), secured: await freePort() };
+  const config = path.join(work, 'mosquitto.conf');
+  writeFileSync(config, `
+per_listener_settings true
+persistence false
+log_type none
+max_queued_messages 100000
+max_inflight_messages 1000
+set_tcp_nodelay true
+user ${os.userInfo().username}
+listener ${ports.plain} 127.0.0.1
+protocol websockets
+allow_anonymous true
+listener ${ports.tls} 127.0.0.1
+protocol websockets
+allow_anonymous true
+cafile ${certs}/ca.crt
+certfile ${certs}/server-rsa.crt
+keyfile ${certs}/server-rsa.key
+listener ${ports.secured} 127.0.0.1
+protocol websockets
+allow_anonymous false
+password_file ${path.join(work, 'passwords')}
+`);
+  const child = spawn('taskset', ['-c', brokerCore, 'mosquitto', '-c', config],
+    { stdio: ['ignore', 'ignore', 'inherit'] });
+  await started(child, Object.values(ports), 'mosquitto');
+  return { child, ports };
+}
+
+async function startFairlead() {
+  const port = await freePort();
+  const config = path.join(work, 'fairlead.toml');
+  writeFileSync(config, '[log]\nlevel = "warning"\n');
+  const child = spawn('taskset', ['-c', brokerCore, fairlead, '--data-dir',
+    path.join(work, 'data'), 'serve', '--listen', `127.0.0.1:${port}`, '--admin', 'off',
+    '--shards', '1', '--allow-anonymous', '--config', config],
+    { stdio: ['ignore', 'ignore', 'inherit'] });
+  await started(child, [port], 'fairlead');
+  return { child, ports: { plain: port, tls: port, secured: port } };
+}
+
+const starters = { mosquitto: startMosquitto, fairlead: startFairlead };
+
+// One run with a broker of its own, so that no run sees the memory of another.
+async function measure(broker, scenario) {
+  const { child, ports } = await starters[broker]();
+  try {
+    const args = [...scenario.args(broker), '--port', String(ports[scenario.port ?? 'plain']),
+      '--pid', String(child.pid)];
+    const text = execFileSync('taskset', ['-c', loadCore, generator, ...args],
+      { timeout: 180_000, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+    return JSON.parse(text);
+  } finally {
+    await stop(child);
+  }
+}
+
+const figure = (scenario, result) =>
+  scenario.memory ? result.bytes_per_connection / 1024 : result.per_broker_cpu_second;
+
+function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+function show(value, scenario) {
+  if (scenario.memory) return `${value.toFixed(1)} KB`;
+  return `${Math.round(value).toLocaleString('en-US')}`;
+}
+
+function cell(results, scenario) {
+  const values = results.map((r) => figure(scenario, r));
+  const spread = `${show(Math.min(...values), scenario)}–${show(Math.max(...values), scenario)}`;
+  return `${show(median(values), scenario)} (${spread})`;
+}
+
+function ratio(row) {
+  const [ours, theirs] = ['fairlead', 'mosquitto'].map(
+    (broker) => median(row[broker].map((r) => figure(row.scenario, r))));
+  return (row.scenario.memory ? theirs / ours : ours / theirs).toFixed(2);
+}
+
+const sum = (results, key) => results.reduce((total, r) => total + (r[key] ?? 0), 0);
+
+function health(row) {
+  const parts = [];
+  for (const broker of ['fairlead', 'mosquitto']) {
+    const r = row[broker];
+    const bad = ['lost', 'late', 'stalls', 'failed'].filter((k) => sum(r, k) > 0)
+      .map((k) => `${k} ${sum(r, k)}`);
+    if (bad.length) parts.push(`${broker}: ${bad.join(', ')}`);
+  }
+  return parts.join('; ') || 'none';
+}
+
+function busy(results) {
+  const share = (key) => Math.round(100 * sum(results, key) / sum(results, 'wall_seconds'));
+  return `${share('broker_cpu_seconds')} / ${share('generator_cpu_seconds')}`;
+}
+
+function report(rows) {
+  const version = (command, args, pattern) => {
+    try {
+      return execFileSync(command, args, { encoding: 'utf8' }).match(pattern)?.[1] ?? 'unknown';
+    } catch (error) {
+      return String(error.stdout ?? '').match(pattern)?.[1] ?? 'unknown';
+    }
+  };
+  const speeds = rows.filter((row) => !row.scenario.memory);
+  const memories = rows.filter((row) => row.scenario.memory);
+  const commit = execFileSync('git', ['-C', root, 'rev-parse', '--short', 'HEAD'],
+    { encoding: 'utf8' }).trim();
+  const lines = [
+    '# Results', '',
+    'Written by `make bench` (`bench/run.mjs`). Both brokers in turn, each run with a fresh process:',
+    `broker on core ${brokerCore}, load generator on core ${loadCore}, Fairlead with one shard. Median`,
+    `of ${rounds} runs of ${seconds} s (lowest–highest). Ratio above 1: Fairlead is ahead.`, '',
+    `- machine: ${os.cpus()[0].model}, ${os.cpus().length} cores, ${Math.round(os.totalmem() / 2 ** 30)} GB, `
+      + `Linux ${os.release()}`,
+    `- Fairlead ${version(fairlead, ['--version'], /fairlead (\S+)/)} at ${commit}, `
+      + `mosquitto ${version('mosquitto', ['-h'], /version (\S+)/)} (libwebsockets of Debian)`,
+    `- ${new Date().toISOString().slice(0, 10)}`, ''];
+  if (speeds.length) {
+    lines.push('## For each second of the broker\'s CPU', '',
+      'Messages are received by subscribers; payload 64 bytes, 16 of each publisher on their way.',
+      'A connect is TCP, WebSocket, CONNECT, CONNACK, DISCONNECT, close.', '',
+      '| | Fairlead | mosquitto | ratio | lost, late, failed | busy % broker / load: Fairlead | mosquitto |',
+      '|---|---|---|---|---|---|---|');
+    for (const row of speeds) {
+      lines.push(`| ${row.scenario.title} | ${cell(row.fairlead, row.scenario)} | `
+        + `${cell(row.mosquitto, row.scenario)} | **${ratio(row)}** | ${health(row)} | `
+        + `${busy(row.fairlead)} | ${busy(row.mosquitto)} |`);
+    }
+    lines.push('');
+  }
+  if (memories.length) {
+    lines.push('## Private memory of a connection', '',
+      'Private_Clean and Private_Dirty of the process (`smaps_rollup`) over 5,000 connections.', '',
+      '| | Fairlead | mosquitto | ratio |', '|---|---|---|---|');
+    for (const row of memories) {
+      lines.push(`| ${row.scenario.title} | ${cell(row.fairlead, row.scenario)} | `
+        + `${cell(row.mosquitto, row.scenario)} | **${ratio(row)}** |`);
+    }
+    lines.push('');
+  }
+  lines.push('## How to read it', '',
+    '- Speed is per second of the broker\'s CPU (user and system time of `/proc/PID/stat`), so that a',
+    '  load generator that is slower than the broker does not flatter it; `busy` shows who waited.',
+    '- mosquitto: `persistence false`, no log, TCP_NODELAY, queues that never drop. Its passwords are',
+    '  PBKDF2; Fairlead checks the three-tuple with HMAC-SHA256, as devices sign it.',
+    '- Absolute numbers are of this machine, which other work may share; compare ratios.', '');
+  return lines.join('\n');
+}
+
+async function main() {
+  const wanted = process.env.SCENARIOS?.split(',');
+  const chosen = scenarios.filter((s) => !wanted || wanted.includes(s.key));
+  prepare();
+  const rows = [];
+  for (const scenario of chosen) {
+    const row = { scenario, fairlead: [], mosquitto: [] };
+    const times = scenario.memory ? Math.min(rounds, 2) : rounds;
+    for (let round = 0; round < times; ++round) {
+      const order = round % 2 ? ['mosquitto', 'fairlead'] : ['fairlead', 'mosquitto'];
+      for (const broker of order) row[broker].push(await measure(broker, scenario));
+    }
+    rows.push(row);
+    console.log(`${scenario.title}: fairlead ${cell(row.fairlead, scenario)}, `
+      + `mosquitto ${cell(row.mosquitto, scenario)}, ratio ${ratio(row)}, trouble: ${health(row)}`);
+    if (process.env.VERBOSE) console.log(JSON.stringify(row, null, 1));
+  }
+  const text = report(rows);
+  if (wanted) return console.log(text);
+  writeFileSync(path.join(root, 'bench/RESULTS.md'), text);
+  console.log('bench/RESULTS.md written');
+}
+
+try {
+  await main();
+} finally {
+  rmSync(work, { recursive: true, force: true });
+}

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "bench/client.h"
+
+namespace fairlead::bench {
+
+// What a run is about; filled from the command line.
+struct Plan {
+  Target target;
+  int broker_pid = 0;
+  std::vector<Login> logins;  // used in turn; a scenario with more clients repeats none of them
+  double seconds = 3;         // of measuring
+  double warm_up_seconds = 0.5;
+  double patience_seconds = 60;    // for everybody to be connected
+  std::size_t flow_count = 100;    // publishers, each with a topic of its own
+  std::size_t receiver_count = 1;  // subscribers of each topic
+  std::size_t window = 16;         // messages of a flow that not everybody has received yet
+  std::size_t payload_bytes = 64;
+  mqtt::Qos qos = mqtt::Qos::kAtMostOnce;
+  std::size_t connection_count = 5'000;  // idle
+  std::size_t concurrent_count = 50;     // connects under way
+};
+
+// Each throws std::runtime_error when it cannot be carried out.
+[[nodiscard]] nlohmann::ordered_json run_traffic(const Plan& plan);
+[[nodiscard]] nlohmann::ordered_json run_connects(const Plan& plan);
+[[nodiscard]] nlohmann::ordered_json run_idle(const Plan& plan);
+
+}  // namespace fairlead::bench

@@ -1,0 +1,183 @@
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "bench/crowd.h"
+#include "bench/process.h"
+
+namespace fairlead::bench {
+namespace {
+
+constexpr std::chrono::seconds kStallMax{2};
+constexpr std::size_t kSequenceBytes = 8;
+
+struct Counts {
+  uint64_t delivered = 0;
+  uint64_t lost = 0;
+  uint64_t late = 0;  // twice, or out of order
+  uint64_t stalls = 0;
+};
+
+// A publisher and its receivers: messages carry a number; `window` of them are on their way until
+// every receiver has them (and at QoS 1 the broker has acknowledged them).
+struct FlowState {
+  std::size_t publisher = 0;
+  uint64_t sent = 0;
+  uint64_t acknowledged = 0;
+  uint64_t settled = 0;             // received by all
+  std::vector<std::size_t> counts;  // receivers of message n, at n % window
+  ByteBuffer packet;                // the PUBLISH, to be patched
+  std::size_t id_at = 0;
+  std::size_t sequence_at = 0;
+};
+
+class Traffic final : public Crowd {
+ public:
+  explicit Traffic(const Plan& plan)
+      : Crowd(plan), flows_(plan.flow_count), next_(plan.flow_count * plan.receiver_count) {}
+
+  nlohmann::ordered_json run();
+
+ private:
+  void prepare(std::size_t index);
+  void refill(FlowState& flow);
+  void receive(FlowState& flow, uint64_t& next, uint64_t sequence);
+  void resync();
+  void run_for(double seconds);
+  void on_publish(Client& client, const mqtt::PublishPacket& packet) override;
+  void on_puback(Client& client) override;
+  [[nodiscard]] static std::string topic(std::size_t flow) {
+    return "bench/flow/" + std::to_string(flow);
+  }
+
+  std::vector<FlowState> flows_;
+  std::vector<uint64_t> next_;  // of each receiver: the number that it expects
+  Counts counts_;
+  bool draining_ = false;
+};
+
+// Clients: the publishers first, then the receivers of flow 0, of flow 1, ...
+nlohmann::ordered_json Traffic::run() {
+  gather(flows_.size() + next_.size(), [this](std::size_t client) {
+    return client < flows_.size() ? std::string()
+                                  : topic((client - flows_.size()) / plan_.receiver_count);
+  });
+  for (std::size_t i = 0; i < flows_.size(); ++i) prepare(i);
+  for (FlowState& flow : flows_) refill(flow);
+  run_for(plan_.warm_up_seconds);
+
+  const Counts before = counts_;
+  const double broker_before = cpu_seconds(plan_.broker_pid);
+  const double own_before = own_cpu_seconds();
+  const Instant began = MonotonicClock::now();
+  run_for(plan_.seconds);
+  const double wall = static_cast<double>((MonotonicClock::now() - began).count()) / 1000;
+  const double broker = cpu_seconds(plan_.broker_pid) - broker_before;
+  const double own = own_cpu_seconds() - own_before;
+  const uint64_t delivered = counts_.delivered - before.delivered;
+
+  draining_ = true;  // what is on its way counts for losses, not for speed
+  run_for(0.3);
+  return {{"delivered", delivered},
+          {"wall_seconds", wall},
+          {"broker_cpu_seconds", broker},
+          {"generator_cpu_seconds", own},
+          {"per_broker_cpu_second", static_cast<double>(delivered) / broker},
+          {"per_second", static_cast<double>(delivered) / wall},
+          {"lost", counts_.lost},
+          {"late", counts_.late},
+          {"stalls", counts_.stalls}};
+}
+
+void Traffic::prepare(std::size_t index) {
+  FlowState& flow = flows_[index];
+  flow.publisher = index;
+  flow.counts.resize(plan_.window);
+  const std::string payload(std::max(plan_.payload_bytes, kSequenceBytes), 'x');
+  const std::string name = topic(index);
+  mqtt::PublishPacket packet;
+  packet.topic = name;
+  packet.payload = as_bytes(payload);
+  packet.qos = plan_.qos;
+  if (plan_.qos != mqtt::Qos::kAtMostOnce) packet.packet_id = mqtt::PacketId{1};
+  mqtt::write(flow.packet, mqtt::ProtocolVersion::k311, packet);
+  flow.sequence_at = flow.packet.size() - payload.size();
+  flow.id_at = flow.sequence_at - sizeof(uint16_t);
+}
+
+void Traffic::refill(FlowState& flow) {
+  const bool acknowledged = plan_.qos != mqtt::Qos::kAtMostOnce;
+  while (!draining_ && flow.sent - flow.settled < plan_.window &&
+         (!acknowledged || flow.sent - flow.acknowledged < plan_.window)) {
+    if (acknowledged) {
+      store_be(flow.packet.data() + flow.id_at, static_cast<uint16_t>(flow.sent % 65'535 + 1));
+    }
+    store_be(flow.packet.data() + flow.sequence_at, flow.sent);
+    ++flow.sent;
+    clients_[flow.publisher].send(flow.packet.view());
+  }
+}
+
+void Traffic::on_publish(Client& client, const mqtt::PublishPacket& packet) {
+  const std::size_t receiver = client.tag - flows_.size();
+  FlowState& flow = flows_[receiver / plan_.receiver_count];
+  receive(flow, next_[receiver], load_be<uint64_t>(packet.payload.data()));
+  refill(flow);
+}
+
+void Traffic::receive(FlowState& flow, uint64_t& next, uint64_t sequence) {
+  if (sequence < next) {
+    ++counts_.late;
+    return;
+  }
+  if (sequence >= flow.sent) throw std::runtime_error("a message that nobody has sent");
+  ++counts_.delivered;
+  counts_.lost += sequence - next;
+  for (; next <= sequence; ++next) ++flow.counts[next % plan_.window];
+  while (flow.settled < flow.sent &&
+         flow.counts[flow.settled % plan_.window] == plan_.receiver_count) {
+    flow.counts[flow.settled++ % plan_.window] = 0;
+  }
+}
+
+void Traffic::on_puback(Client& client) {
+  FlowState& flow = flows_[client.tag];
+  ++flow.acknowledged;
+  refill(flow);
+}
+
+// Gives up what is on its way, so that a lost message does not end the run.
+void Traffic::resync() {
+  ++counts_.stalls;
+  for (std::size_t i = 0; i < next_.size(); ++i) {
+    const FlowState& flow = flows_[i / plan_.receiver_count];
+    counts_.lost += flow.sent - next_[i];
+    next_[i] = flow.sent;
+  }
+  for (FlowState& flow : flows_) {
+    flow.settled = flow.acknowledged = flow.sent;
+    std::ranges::fill(flow.counts, std::size_t{0});
+    refill(flow);
+  }
+}
+
+void Traffic::run_for(double seconds) {
+  Instant now = MonotonicClock::now();
+  const Instant end = now + milliseconds{static_cast<int64_t>(seconds * 1000)};
+  Instant progress = now;
+  uint64_t seen = counts_.delivered;
+  while (now < end) {
+    turn(std::min(milliseconds{50}, end - now));
+    now = loop_.now();
+    if (std::exchange(seen, counts_.delivered) != counts_.delivered) progress = now;
+    if (now - progress > kStallMax) {
+      resync();
+      progress = now;
+    }
+  }
+}
+
+}  // namespace
+
+nlohmann::ordered_json run_traffic(const Plan& plan) { return Traffic(plan).run(); }
+
+}  // namespace fairlead::bench
