@@ -95,7 +95,8 @@ function prepare() {
 
 // A broker has its ports for: anyone, anyone in TLS, those with credentials.
 async function startMosquitto() {
-  const ports = { plain: await freePort(), tls: await freePort(), secured: await freePort() };
+  const ports = { plain: await freePort(), tls: await freePort(), secured: await freePort(),
+    unused: await freePort() };  // 2.0.11 refuses to start with WebSocket listeners alone
   const config = path.join(work, 'mosquitto.conf');
   writeFileSync(config, `
 per_listener_settings true
@@ -105,6 +106,7 @@ max_queued_messages 100000
 max_inflight_messages 1000
 set_tcp_nodelay true
 user ${os.userInfo().username}
+listener ${ports.unused} 127.0.0.1
 listener ${ports.plain} 127.0.0.1
 protocol websockets
 allow_anonymous true
