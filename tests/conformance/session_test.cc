@@ -95,6 +95,33 @@ TEST_P(SessionLife, MQTT_3_1_4_3_TakenOverSessionGoesOnWhereItWas) {
   second.expect_receive("PUBLISH " + topic + " y q1");
 }
 
+// A consumer that does not read for a while: QoS 0 may be dropped, the rest waits, and nobody else
+// has to wait for it.
+TEST_P(SessionLife, SlowConsumerLosesNoQos1AndHoldsNobodyUp) {
+  const std::string topic = unique("t");
+  TestClient slow = connected();
+  slow.subscribe(topic + "/#", kQos1);
+  TestClient quick = connected();
+  quick.subscribe(topic + "/1", kQos1);
+  TestClient publisher = connected();
+  const std::string large(100'000, 'x');
+  for (int i = 0; i < 60; ++i) publisher.publish(topic + "/0", large, kQos0);
+  for (int i = 0; i < 50; ++i) {
+    publisher.publish(topic + "/1", std::to_string(i), kQos1);
+    quick.expect_receive("PUBLISH " + topic + "/1 " + std::to_string(i) + " q1");
+  }
+  for (int i = 0; i < 50;) {
+    const std::string line = slow.receive();
+    if (line.ends_with(" q0")) continue;
+    ASSERT_EQ(line, "PUBLISH " + topic + "/1 " + std::to_string(i) + " q1");
+    ++i;
+  }
+  slow.ping();
+  std::string line = slow.next();
+  while (line.starts_with("PUBLISH ")) line = slow.next();
+  EXPECT_EQ(line, "PINGRESP");
+}
+
 TEST_P(SessionLife, MQTT_3_1_4_3_ManyTakeOversInARow) {
   const std::string id = unique("c");
   TestClient last = connected(id);

@@ -20,8 +20,8 @@ const T& must(const Result<T>& result) {
   return *result;
 }
 
-std::string at_line(const std::source_location& at) {
-  return std::string(at.file_name()) + ":" + std::to_string(at.line());
+std::string at_line(const Where& at) {
+  return std::string(at.file) + ":" + std::to_string(at.line);
 }
 
 }  // namespace
@@ -198,7 +198,7 @@ std::string TestClient::next() {
   return describe();
 }
 
-void TestClient::expect(std::string_view line, std::source_location at) {
+void TestClient::expect(std::string_view line, Where at) {
   const std::string got = next();
   if (got != line) {
     throw TestFailure(at_line(at) + ": expected " + std::string(line) + ", got " + got);
@@ -224,22 +224,22 @@ std::string TestClient::receive() {
   return line;
 }
 
-void TestClient::expect_receive(std::string_view line, std::source_location at) {
+void TestClient::expect_receive(std::string_view line, Where at) {
   const std::string got = receive();
   if (got != line) {
     throw TestFailure(at_line(at) + ": expected " + std::string(line) + ", got " + got);
   }
 }
 
-void TestClient::expect_silence(TestServer& server, std::source_location at) {
+void TestClient::expect_silence(TestServer& server, Where at) {
   server.settle();
   ping();
   expect("PINGRESP", at);
 }
 
-void TestClient::expect_closed(std::source_location at) { expect("CLOSED", at); }
+void TestClient::expect_closed(Where at) { expect("CLOSED", at); }
 
-void TestClient::expect_disconnect(ReasonCode reason, std::source_location at) {
+void TestClient::expect_disconnect(ReasonCode reason, Where at) {
   if (is_v5()) expect("DISCONNECT 0x" + hex(static_cast<unsigned>(reason)), at);
   expect("CLOSED", at);
 }

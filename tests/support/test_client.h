@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <source_location>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +27,15 @@ inline constexpr Qos kQos1 = Qos::kAtLeastOnce;
 inline constexpr Qos kQos2 = Qos::kExactlyOnce;
 
 [[nodiscard]] std::string_view version_name(ProtocolVersion version);
+
+// The line of a test, for what it says when it fails (std::source_location is not in clang 14).
+struct Where {
+  const char* file;
+  int line;
+  static constexpr Where here(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+    return {file, line};
+  }
+};
 
 // Credentials of the devices that TestServer registers: "secret-NAME", or "secret" for "device".
 struct TestDevice {
@@ -97,18 +105,15 @@ class TestClient {
 
   // --- Expecting -------------------------------------------------------------------------------
   std::string next();  // the next packet as a line, or CLOSED
-  void expect(std::string_view line, std::source_location at = std::source_location::current());
+  void expect(std::string_view line, Where at = Where::here());
   // A PUBLISH with its acknowledgements; the line says what came.
   std::string receive();
-  void expect_receive(std::string_view line,
-                      std::source_location at = std::source_location::current());
+  void expect_receive(std::string_view line, Where at = Where::here());
   // Nothing is on its way: asks with PINGREQ after every shard has worked off its mail.
-  void expect_silence(TestServer& server,
-                      std::source_location at = std::source_location::current());
-  void expect_closed(std::source_location at = std::source_location::current());
+  void expect_silence(TestServer& server, Where at = Where::here());
+  void expect_closed(Where at = Where::here());
   // MQTT 5.0: DISCONNECT with the code first; 3.x: just the end.
-  void expect_disconnect(ReasonCode reason,
-                         std::source_location at = std::source_location::current());
+  void expect_disconnect(ReasonCode reason, Where at = Where::here());
   // Reads to the end and answers with the close frame's code; 0 when there was none.
   int close_code();
 

@@ -87,13 +87,21 @@ void TestServer::fill_registry() {
   must(database_->create_product({.key = "pk", .name = "compatible"}));
   must(database_->create_product(
       {.key = "std", .name = "standard", .profile = ProfileKind::kStandard}));
-  must(database_->create_device({.product_key = "pk", .name = "device", .secret = "secret"}));
+  std::vector<ImportRow> rows;
+  auto add = [&rows](std::string_view product, const std::string& name, const std::string& secret) {
+    rows.push_back({.line = rows.size() + 1,
+                    .product_key = std::string(product),
+                    .device_name = name,
+                    .device_secret = secret});
+  };
+  add("pk", "device", "secret");
   for (char n = '1'; n <= '9'; ++n) {
     const std::string d = std::string("d") + n;
     const std::string s = std::string("s") + n;
-    must(database_->create_device({.product_key = "pk", .name = d, .secret = "secret-" + d}));
-    must(database_->create_device({.product_key = "std", .name = s, .secret = "secret-" + s}));
+    add("pk", d, "secret-" + d);
+    add("std", s, "secret-" + s);
   }
+  must(database_->import_devices(rows));  // one transaction
   auto app = [this](std::string_view name, const std::vector<std::string>& permissions) {
     std::vector<Permission> parsed;
     for (const std::string& text : permissions) parsed.push_back(must(parse_permission(text)));
