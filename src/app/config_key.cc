@@ -152,7 +152,7 @@ void add_listener_keys(std::vector<ConfigKey>& keys) {
 
 void add_server_keys(std::vector<ConfigKey>& keys) {
   keys.push_back(integer(
-      "server.shards", "threads", {0, 1024}, [](Config & c) -> auto& { return c.shard_count; },
+      "server.shards", "threads", {0, 64}, [](Config & c) -> auto& { return c.shard_count; },
       "Threads that serve clients; 0 is one per processor core."));
   keys.push_back(integer(
       "server.stop_ms", "ms", {0, 600'000}, [](Config & c) -> auto& { return c.server.stop_max; },
@@ -258,15 +258,16 @@ void add_connection_keys(std::vector<ConfigKey>& keys) {
   keys.push_back(integer(
       "limits.packet_bytes", "bytes", {kKiB, 16 * kMiB},
       [](Config & c) -> auto& { return c.server.connection.packet_bytes_max; },
-      "Size of an MQTT packet; a product's profile may allow less."));
+      "Size of an MQTT packet; the compatible profile allows 256 KiB at most."));
   keys.push_back(integer(
       "limits.output_bytes", "bytes", {16 * kKiB, kGiB},
       [](Config & c) -> auto& { return c.server.connection.output_bytes_max; },
-      "Output waiting for one connection; beyond it QoS 0 messages are dropped."));
+      "Unsent output of one connection; beyond it nothing more is read from that client."));
   keys.push_back(integer(
       "limits.congested_bytes", "bytes", {4 * kKiB, kGiB},
       [](Config & c) -> auto& { return c.server.connection.congested_bytes; },
-      "From so much waiting output on, messages wait in the session instead."));
+      "From so much unsent output on, messages wait in the session, where QoS 0 is dropped oldest "
+      "first."));
   keys.push_back(integer(
       "limits.stalled_ms", "ms", {1'000, 3'600'000},
       [](Config & c) -> auto& { return c.server.connection.stalled_max; },

@@ -45,7 +45,7 @@ struct ProtocolProfile {
   uint32_t system_topic_bytes_max;         // of /sys, /ext, /ota, /shadow, /broadcast
   uint32_t subscriptions_per_session_max;  // automatic ones (_ss) do not count
   uint32_t filters_per_subscribe_max;
-  uint32_t packet_bytes_max;
+  uint32_t packet_bytes_max;  // at most; the server's own limit may be less
   uint16_t receive_maximum;      // in flight, each way
   uint16_t topic_alias_maximum;  // 5.0, client to server
 
@@ -94,7 +94,7 @@ inline constexpr ProtocolProfile kStandardProfile{
     .system_topic_bytes_max = 65'535,
     .subscriptions_per_session_max = 10'000,
     .filters_per_subscribe_max = 1'000,
-    .packet_bytes_max = 256 * 1024,
+    .packet_bytes_max = 16 * 1024 * 1024,
     .receive_maximum = 100,
     .topic_alias_maximum = 100,
     .over_rate = OverRate::kDeliver,

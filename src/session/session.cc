@@ -172,7 +172,7 @@ void Session::send_connack(const ConnectPacket& connect, const ConnackExtras& ex
     }
     if (receive_maximum() != 65'535) say.receive_maximum = receive_maximum();
     if (profile.qos_max < 2) say.maximum_qos = profile.qos_max;
-    say.maximum_packet_size = profile.packet_bytes_max;
+    say.maximum_packet_size = extras.packet_bytes_max;
     if (!extras.assigned_client_id.empty()) say.assigned_client_id = extras.assigned_client_id;
     if (profile.topic_alias_maximum > 0) say.topic_alias_maximum = profile.topic_alias_maximum;
     if (!profile.subscription_identifiers_available) say.subscription_identifier_available = false;

@@ -109,6 +109,7 @@ class Session {
   struct ConnackExtras {
     std::string_view assigned_client_id;
     std::optional<uint16_t> server_keep_alive_seconds;
+    uint32_t packet_bytes_max = 256 * 1024;  // what the connection takes: Maximum Packet Size
   };
   void attach(const mqtt::ConnectPacket& connect, const SessionOwner& owner,
               const ConnackExtras& extras, Effects& effects, Instant now);

@@ -116,9 +116,9 @@ void Admission::accept(Connection& connection, const mqtt::ConnectPacket& connec
   }
   session.identify(std::move(identity));
   ++session.attachment;
-  connection.attach(
-      session, keep_alive.interval,
-      std::min(profile.packet_bytes_max, shard_.options().connection.packet_bytes_max));
+  const uint32_t packet_bytes_max =
+      std::min(profile.packet_bytes_max, shard_.options().connection.packet_bytes_max);
+  connection.attach(session, keep_alive.interval, packet_bytes_max);
   shard_.counters().connects_accepted.add();
   FL_LOG(kInfo, "connected", {"device", session.name()}, {"client_id", connect.client_id},
          {"source", connection.peer().text()}, {"transport", connection.transport()},
@@ -126,7 +126,8 @@ void Admission::accept(Connection& connection, const mqtt::ConnectPacket& connec
          {"keep_alive", connect.keep_alive_seconds});
   session.attach(connect, owner,
                  {.assigned_client_id = assigned,
-                  .server_keep_alive_seconds = keep_alive.server_keep_alive_seconds},
+                  .server_keep_alive_seconds = keep_alive.server_keep_alive_seconds,
+                  .packet_bytes_max = packet_bytes_max},
                  shard_.effects(), shard_.now());
   shard_.on_attached(session);
 }

@@ -85,10 +85,6 @@ void Connection::on_first_bytes(MutableBytes piece) {
       return on_tls_bytes(piece, shard_->loop().cipher_scratch());
     }
     case Protocol::kHttp:
-      if (in_tls ? !allowed.wss : !allowed.ws) {
-        append_refusal(out(), 403, "This listener does not take WebSocket connections.");
-        return refuse("this listener does not take WebSocket");
-      }
       enter(Stage::kHttpHead, limits.http_head_max);
       return on_http_head(piece);
     case Protocol::kMqtt:
@@ -128,6 +124,10 @@ void Connection::answer_http(const RequestHead& head) {
                     head.method == "HEAD" ? ResponseBody::kLeftOut : ResponseBody::kSent);
     begin_closing(DetachCause::kConnectionLost);
     return;
+  }
+  if (tls_ ? !listener_->protocols.wss : !listener_->protocols.ws) {
+    append_refusal(out(), 403, "This listener does not take WebSocket connections.");
+    return refuse("this listener does not take WebSocket");
   }
   UpgradeVerdict verdict = evaluate_upgrade(head);
   if (auto* refusal = std::get_if<UpgradeRefusal>(&verdict)) {

@@ -11,6 +11,11 @@ constexpr std::size_t kSpareBuffersMax = 256;
 constexpr std::size_t kSpareBufferBytesMax = 64u << 10;
 constexpr std::size_t kMailBatchMax = 1024;
 
+// Topics hash evenly: each shard takes its part of what the whole server may keep.
+RetainedLimits share_of(const RetainedLimits& whole, std::size_t shards) {
+  return {.count_max = whole.count_max / shards, .bytes_max = whole.bytes_max / shards};
+}
+
 }  // namespace
 
 Shard::Shard(uint16_t index, ShardPeers& peers)
@@ -18,7 +23,7 @@ Shard::Shard(uint16_t index, ShardPeers& peers)
       peers_(peers),
       tls_(peers.options.tls),
       sessions_(*this, index, peers.options.session),
-      exchange_(*this, peers.options.retained),
+      exchange_(*this, share_of(peers.options.retained, peers.options.shard_count)),
       admission_(*this, peers.registry, peers.authenticator),
       effects_(*this) {}
 

@@ -19,8 +19,8 @@ ShardGroup::ShardGroup(const ServerOptions& options, Registry& registry,
     : options_(options),
       peers_{
           .options = options_, .registry = registry, .authenticator = authenticator, .shards = {}} {
-  const unsigned count = std::clamp<unsigned>(options.shard_count, 1, kTargetCountMax);
-  for (unsigned i = 0; i < count; ++i) {
+  FL_ASSERT(options.shard_count >= 1 && options.shard_count <= kTargetCountMax);
+  for (unsigned i = 0; i < options.shard_count; ++i) {
     peers_.shards.push_back(std::make_unique<Shard>(static_cast<uint16_t>(i), peers_));
   }
 }
