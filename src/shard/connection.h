@@ -192,5 +192,6 @@ class Connection final : public IoHandler,
   bool starved_ = false;  // the session was told that the outlet is congested
   MethodTimer<Connection, &Connection::on_timer> timer_{*this};
 };
+static_assert(sizeof(Connection) <= 336, "times a million: see tests/budget");
 
 }  // namespace fairlead
