@@ -17,7 +17,7 @@ enum class Opcode : uint8_t {
   kPong = 0xA,
 };
 
-// Any value of 3000-4999 may also occur.
+// 1012 to 1014 (service restart, try again later, bad gateway) and 3000 to 4999 may also occur.
 enum class CloseCode : uint16_t {
   kNormal = 1000,
   kGoingAway = 1001,
@@ -34,7 +34,7 @@ enum class CloseCode : uint16_t {
 // Whether a close frame may carry that code (section 7.4.1 and the IANA registry).
 [[nodiscard]] constexpr bool is_sendable(CloseCode code) {
   const auto value = static_cast<uint16_t>(code);
-  return (value >= 1000 && value <= 1003) || (value >= 1007 && value <= 1011) ||
+  return (value >= 1000 && value <= 1003) || (value >= 1007 && value <= 1014) ||
          (value >= 3000 && value <= 4999);
 }
 

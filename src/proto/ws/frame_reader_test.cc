@@ -187,11 +187,12 @@ TEST(FrameReader, GivesCloseCodeAndReasonAndIgnoresWhatFollows) {
 }
 
 TEST(FrameReader, AcceptsTheCloseCodesThatMayBeSentAndNoOthers) {
-  for (int code : {1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999}) {
+  for (int code : {1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000,
+                   3999, 4000, 4999}) {
     EXPECT_EQ(events(close_frame(static_cast<uint16_t>(code), "")),
               "close:" + std::to_string(code) + ":;");
   }
-  for (int code : {0, 999, 1004, 1005, 1006, 1012, 1014, 1015, 1016, 2000, 2999, 5000, 65535}) {
+  for (int code : {0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535}) {
     EXPECT_EQ(events(close_frame(static_cast<uint16_t>(code), "")), "broken:1002;") << code;
   }
 }
