@@ -22,11 +22,13 @@ const deviceCount = 1000;
 const traffic = (...more) => ['traffic', '--seconds', seconds, ...more];
 const connects = (...more) => ['connects', '--seconds', seconds, ...more];
 const idle = (...more) => ['idle', '--connections', '5000', ...more];
-const password = { mosquitto: ['--user', 'bench', '--password', 'bench-password'],
-  fairlead: ['--product', 'bench', '--secret', secret, '--devices', String(deviceCount)] };
+const credentials = {
+  mosquitto: ['--user', 'bench', '--password', 'bench-password'],
+  fairlead: ['--product', 'bench', '--secret', secret, '--devices', String(deviceCount)],
+};
 
-// key, title, unit, whether more is better, arguments of the generator (for each broker), port,
-// how much of it is done, and which figure counts.
+// What the generator does, and on which of a broker's ports. Speeds are better when they are
+// higher, `memory` when it is lower.
 const scenarios = [
   { key: 'pair0', title: 'ws, 100 pairs 1:1, QoS 0', args: () => traffic('--qos', '0') },
   { key: 'pair1', title: 'ws, 100 pairs 1:1, QoS 1', args: () => traffic('--qos', '1') },
@@ -34,10 +36,11 @@ const scenarios = [
     args: () => traffic('--qos', '0', '--flows', '1', '--receivers', '500') },
   { key: 'fanout1', title: 'ws, fan-out 1 → 500, QoS 1',
     args: () => traffic('--qos', '1', '--flows', '1', '--receivers', '500') },
-  { key: 'connect', title: 'ws connects, anonymous', unit: 'connects', args: () => connects() },
-  { key: 'auth', title: 'ws connects, password / three-tuple', unit: 'connects',
-    port: 'secured', args: (broker) => connects(...password[broker]) },
-  { key: 'idlews', title: 'idle ws connection, one subscription', memory: true, args: () => idle() },
+  { key: 'connect', title: 'ws connects, anonymous', args: () => connects() },
+  { key: 'auth', title: 'ws connects, three-tuple / password', port: 'secured',
+    args: (broker) => connects(...credentials[broker]) },
+  { key: 'idlews', title: 'idle ws connection, one subscription', memory: true,
+    args: () => idle() },
   { key: 'idlewss', title: 'idle wss connection, one subscription', memory: true, port: 'tls',
     args: () => idle('--tls', '--concurrent', '20') },
 ];
@@ -62,8 +65,10 @@ function reachable(port) {
 }
 
 async function started(child, ports, name) {
+  let said = '';
+  child.stderr.on('data', (data) => { said += data; });
   for (let i = 0; i < 100; ++i) {
-    if (child.exitCode !== null) throw new Error(`${name} ended at once: ${child.exitCode}`);
+    if (child.exitCode !== null) throw new Error(`${name} did not start: ${said}`);
     if ((await Promise.all(ports.map(reachable))).every(Boolean)) return;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
@@ -122,7 +127,7 @@ allow_anonymous false
 password_file ${path.join(work, 'passwords')}
 `);
   const child = spawn('taskset', ['-c', brokerCore, 'mosquitto', '-c', config],
-    { stdio: ['ignore', 'ignore', 'inherit'] });
+    { stdio: ['ignore', 'ignore', 'pipe'] });
   await started(child, Object.values(ports), 'mosquitto');
   return { child, ports };
 }
@@ -134,7 +139,7 @@ async function startFairlead() {
   const child = spawn('taskset', ['-c', brokerCore, fairlead, '--data-dir',
     path.join(work, 'data'), 'serve', '--listen', `127.0.0.1:${port}`, '--admin', 'off',
     '--shards', '1', '--allow-anonymous', '--config', config],
-    { stdio: ['ignore', 'ignore', 'inherit'] });
+    { stdio: ['ignore', 'ignore', 'pipe'] });
   await started(child, [port], 'fairlead');
   return { child, ports: { plain: port, tls: port, secured: port } };
 }
@@ -199,56 +204,63 @@ function busy(results) {
   return `${share('broker_cpu_seconds')} / ${share('generator_cpu_seconds')}`;
 }
 
-function report(rows) {
-  const version = (command, args, pattern) => {
-    try {
-      return execFileSync(command, args, { encoding: 'utf8' }).match(pattern)?.[1] ?? 'unknown';
-    } catch (error) {
-      return String(error.stdout ?? '').match(pattern)?.[1] ?? 'unknown';
-    }
-  };
-  const speeds = rows.filter((row) => !row.scenario.memory);
-  const memories = rows.filter((row) => row.scenario.memory);
+function version(command, args, pattern) {
+  try {
+    return execFileSync(command, args, { encoding: 'utf8' }).match(pattern)?.[1] ?? 'unknown';
+  } catch (error) {  // mosquitto -h ends with 3
+    return String(error.stdout ?? '').match(pattern)?.[1] ?? 'unknown';
+  }
+}
+
+function machine() {
+  const cores = os.cpus();
+  const memory = Math.round(os.totalmem() / 2 ** 30);
+  return `${cores[0].model}, ${cores.length} cores, ${memory} GB, Linux ${os.release()}`;
+}
+
+function heading() {
   const commit = execFileSync('git', ['-C', root, 'rev-parse', '--short', 'HEAD'],
     { encoding: 'utf8' }).trim();
-  const lines = [
+  const ours = version(fairlead, ['--version'], /fairlead (\S+)/);
+  const theirs = version('mosquitto', ['-h'], /version (\S+)/);
+  return [
     '# Results', '',
-    'Written by `make bench` (`bench/run.mjs`). Both brokers in turn, each run with a fresh process:',
-    `broker on core ${brokerCore}, load generator on core ${loadCore}, Fairlead with one shard. Median`,
-    `of ${rounds} runs of ${seconds} s (lowest–highest). Ratio above 1: Fairlead is ahead.`, '',
-    `- machine: ${os.cpus()[0].model}, ${os.cpus().length} cores, ${Math.round(os.totalmem() / 2 ** 30)} GB, `
-      + `Linux ${os.release()}`,
-    `- Fairlead ${version(fairlead, ['--version'], /fairlead (\S+)/)} at ${commit}, `
-      + `mosquitto ${version('mosquitto', ['-h'], /version (\S+)/)} (libwebsockets of Debian)`,
+    'Written by `make bench` (`bench/run.mjs`). Both brokers in turn, each run with a fresh',
+    `process: broker on core ${brokerCore}, load generator on core ${loadCore}, Fairlead with one`,
+    `shard. Median of ${rounds} runs of ${seconds} s, of memory 2 runs (lowest–highest).`,
+    'Ratio above 1: Fairlead is ahead.', '',
+    `- machine: ${machine()}; load average at the start ${os.loadavg()[0].toFixed(1)}`,
+    `- Fairlead ${ours} at ${commit}, mosquitto ${theirs} with the libwebsockets of Debian`,
     `- ${new Date().toISOString().slice(0, 10)}`, ''];
-  if (speeds.length) {
-    lines.push('## For each second of the broker\'s CPU', '',
-      'Messages are received by subscribers; payload 64 bytes, 16 of each publisher on their way.',
-      'A connect is TCP, WebSocket, CONNECT, CONNACK, DISCONNECT, close.', '',
-      '| | Fairlead | mosquitto | ratio | lost, late, failed | busy % broker / load: Fairlead | mosquitto |',
-      '|---|---|---|---|---|---|---|');
-    for (const row of speeds) {
-      lines.push(`| ${row.scenario.title} | ${cell(row.fairlead, row.scenario)} | `
-        + `${cell(row.mosquitto, row.scenario)} | **${ratio(row)}** | ${health(row)} | `
-        + `${busy(row.fairlead)} | ${busy(row.mosquitto)} |`);
-    }
-    lines.push('');
+}
+
+function tableRow(row, ...more) {
+  const { scenario } = row;
+  return `| ${[scenario.title, cell(row.fairlead, scenario), cell(row.mosquitto, scenario),
+    `**${ratio(row)}**`, ...more].join(' | ')} |`;
+}
+
+function report(head, rows) {
+  const lines = [...head,
+    '## For each second of the broker\'s CPU', '',
+    'Messages are received by subscribers; payload 64 bytes, 16 of each publisher on their way.',
+    'A connect is TCP, WebSocket, CONNECT, CONNACK, DISCONNECT, close.', '',
+    '| | Fairlead | mosquitto | ratio | lost, late, failed | busy % (broker / load), Fairlead '
+      + '| mosquitto |',
+    '|---|---|---|---|---|---|---|'];
+  for (const row of rows.filter((r) => !r.scenario.memory)) {
+    lines.push(tableRow(row, health(row), busy(row.fairlead), busy(row.mosquitto)));
   }
-  if (memories.length) {
-    lines.push('## Private memory of a connection', '',
-      'Private_Clean and Private_Dirty of the process (`smaps_rollup`) over 5,000 connections.', '',
-      '| | Fairlead | mosquitto | ratio |', '|---|---|---|---|');
-    for (const row of memories) {
-      lines.push(`| ${row.scenario.title} | ${cell(row.fairlead, row.scenario)} | `
-        + `${cell(row.mosquitto, row.scenario)} | **${ratio(row)}** |`);
-    }
-    lines.push('');
-  }
-  lines.push('## How to read it', '',
-    '- Speed is per second of the broker\'s CPU (user and system time of `/proc/PID/stat`), so that a',
-    '  load generator that is slower than the broker does not flatter it; `busy` shows who waited.',
-    '- mosquitto: `persistence false`, no log, TCP_NODELAY, queues that never drop. Its passwords are',
-    '  PBKDF2; Fairlead checks the three-tuple with HMAC-SHA256, as devices sign it.',
+  lines.push('', '## Private memory of a connection', '',
+    'Private_Clean and Private_Dirty of the process (`smaps_rollup`) over 5,000 connections.', '',
+    '| | Fairlead | mosquitto | ratio |', '|---|---|---|---|');
+  for (const row of rows.filter((r) => r.scenario.memory)) lines.push(tableRow(row));
+  lines.push('', '## How to read it', '',
+    '- Speed is per second of the broker\'s CPU (user and system time of `/proc/PID/stat`), so',
+    '  that a load generator slower than the broker does not flatter it; `busy` shows who',
+    '  waited, and how much of the cores other work had.',
+    '- mosquitto: `persistence false`, no log, TCP_NODELAY, queues that never drop. Its passwords',
+    '  are PBKDF2; Fairlead checks the three-tuple with HMAC-SHA256, as devices sign it.',
     '- Absolute numbers are of this machine, which other work may share; compare ratios.', '');
   return lines.join('\n');
 }
@@ -256,6 +268,7 @@ function report(rows) {
 async function main() {
   const wanted = process.env.SCENARIOS?.split(',');
   const chosen = scenarios.filter((s) => !wanted || wanted.includes(s.key));
+  const head = heading();
   prepare();
   const rows = [];
   for (const scenario of chosen) {
@@ -270,7 +283,7 @@ async function main() {
       + `mosquitto ${cell(row.mosquitto, scenario)}, ratio ${ratio(row)}, trouble: ${health(row)}`);
     if (process.env.VERBOSE) console.log(JSON.stringify(row, null, 1));
   }
-  const text = report(rows);
+  const text = report(head, rows);
   if (wanted) return console.log(text);
   writeFileSync(path.join(root, 'bench/RESULTS.md'), text);
   console.log('bench/RESULTS.md written');

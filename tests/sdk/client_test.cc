@@ -59,10 +59,9 @@ struct Party {
   }
 
   template <class Done>
-  void until(Done&& done, std::source_location at = std::source_location::current()) {
+  void until(Done&& done, int line = __builtin_LINE()) {
     EXPECT_TRUE(client.run_until(done, kPatience))
-        << at.file_name() << ":" << at.line() << " "
-        << (ends.empty() ? "no end" : ends.back().sentence);
+        << "line " << line << " " << (ends.empty() ? "no end" : ends.back().sentence);
   }
   void connect() {
     until([this] { return connected_count > 0; });
