@@ -282,10 +282,11 @@ void add_session_keys(std::vector<ConfigKey>& keys) {
   keys.push_back(integer(
       "session.queue_count", "messages", {1, kCountMax},
       [](Config & c) -> auto& { return c.server.session.queue_count_max; },
-      "Messages waiting for a session that is offline or slow; the oldest is dropped first."));
+      "Messages waiting for a session that is offline; the oldest is dropped first."));
   keys.push_back(integer(
       "session.queue_bytes", "bytes", {kKiB, 4 * kGiB - 1},
-      [](Config & c) -> auto& { return c.server.session.queue_bytes_max; }, "The same in bytes."));
+      [](Config & c) -> auto& { return c.server.session.queue_bytes_max; },
+      "The same in bytes, also for a client that is connected but slow."));
   keys.push_back(integer(
       "session.congested_queue_bytes", "bytes", {0, 4 * kGiB - 1},
       [](Config & c) -> auto& { return c.server.session.congested_queue_bytes_max; },

@@ -28,8 +28,8 @@ namespace fairlead {
 
 // Limits that the server sets for every session, beside those of the client's profile.
 struct SessionLimits {
-  uint32_t queue_count_max = 1000;  // messages waiting, of a session offline or slow
-  uint32_t queue_bytes_max = 16u << 20;
+  uint32_t queue_count_max = 1000;                 // messages waiting for a session that is offline
+  uint32_t queue_bytes_max = 16u << 20;            // and for one that is connected but slow
   uint32_t congested_queue_bytes_max = 1u << 20;   // of those, QoS 0 for a slow consumer
   uint16_t inflight_count_max = 100;               // unacknowledged, each way, at most
   std::chrono::seconds expiry_max{7 * 24 * 3600};  // session expiry; 3.x persistent ones get this
@@ -243,7 +243,7 @@ class Session {
   [[nodiscard]] bool send_one_waiting(Effects& effects, Instant now);
   [[nodiscard]] bool send_one_backlogged(Effects& effects, Instant now);
   [[nodiscard]] DeliveryResult enqueue(Queue& queue, Outgoing&& outgoing, Effects& effects);
-  [[nodiscard]] bool queues_overflow() const;
+  [[nodiscard]] bool queues_overflow(std::size_t count_max) const;
   void drop_oldest(Queue& queue, Effects& effects);
 
   uint64_t id_;

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <chrono>
+#include <limits>
 
 #include "session/session.h"
 
@@ -196,23 +197,28 @@ bool Session::send_one_backlogged(Effects& effects, Instant now) {
   return true;
 }
 
-// Over a limit the oldest goes: QoS 0 before QoS 1 and 2.
+// Over a limit the oldest goes: QoS 0 before QoS 1 and 2. The limit in messages is for a session
+// that is offline: a client that reads and acknowledges may fall behind a burst of small ones. When
+// it leaves with more, what waits is kept, and grows no more.
 DeliveryResult Session::enqueue(Queue& queue, Outgoing&& outgoing, Effects& effects) {
+  const std::size_t count_max =
+      peer_.connected ? std::numeric_limits<std::size_t>::max()
+                      : std::max<std::size_t>(limits_->queue_count_max, queue_count());
   queue.push(std::move(outgoing));
   const bool is_backlog = &queue == backlog_.get();
   while (backlog_ &&
-         (backlog_->bytes() > limits_->congested_queue_bytes_max || queues_overflow())) {
+         (backlog_->bytes() > limits_->congested_queue_bytes_max || queues_overflow(count_max))) {
     drop_oldest(*backlog_, effects);
     if (backlog_->empty()) backlog_.reset();
   }
-  while (!waiting_.empty() && queues_overflow()) drop_oldest(waiting_, effects);
+  while (!waiting_.empty() && queues_overflow(count_max)) drop_oldest(waiting_, effects);
   const bool newest_is_there = is_backlog ? backlog_ != nullptr : !waiting_.empty();
   return newest_is_there ? DeliveryResult::kTaken : DeliveryResult::kDropped;
 }
 
-bool Session::queues_overflow() const {
+bool Session::queues_overflow(std::size_t count_max) const {
   const uint64_t bytes = waiting_.bytes() + (backlog_ ? backlog_->bytes() : 0);
-  return queue_count() > limits_->queue_count_max || bytes > limits_->queue_bytes_max;
+  return queue_count() > count_max || bytes > limits_->queue_bytes_max;
 }
 
 void Session::drop_oldest(Queue& queue, Effects& effects) {

@@ -213,6 +213,19 @@ TEST(SessionQueue, OfflineQueueDropsTheOldest) {
   d.server("PUBLISH b x q1 id=1").server("PUBLISH c x q1 id=2").silence();
 }
 
+TEST(SessionQueue, ConnectedClientBehindABurstLosesNothingThatWasAcknowledged) {
+  Dialogue d;
+  d.limits.queue_count_max = 2;
+  d.limits.inflight_count_max = 1;
+  d.connected(hello(k311));
+  d.deliver("a", kQos1).server("PUBLISH a x q1 id=1");
+  for (const char* topic : {"b", "c", "d", "e"}) d.deliver(topic, kQos1).silence();
+  d.puback(1).server("PUBLISH b x q1 id=2");
+  d.detach();  // more is there than an offline session may collect: that stays, and grows no more
+  d.deliver("f", kQos1).server("JOURNAL overflow c").silence();
+  EXPECT_EQ(d.session.queue_count(), 3u);
+}
+
 TEST(SessionQueue, OfflineQueueIsLimitedInBytes) {
   Dialogue d;
   d.limits.queue_bytes_max = 3000;
