@@ -21,24 +21,12 @@ struct DeleteProduct {
   bool with_devices = false;
 };
 
-std::string_view permission_name(TopicPermission permission) {
-  switch (permission) {
-    case TopicPermission::kPublish:
-      return "pub";
-    case TopicPermission::kSubscribe:
-      return "sub";
-    case TopicPermission::kAll:
-      return "all";
-  }
-  unreachable();
-}
-
 // "pub:/${productKey}/${deviceName}/user/x"
 Result<TopicClass> parse_topic_class(const std::string& text) {
   const std::string kind = text.substr(0, text.find(':'));
   for (auto permission :
        {TopicPermission::kPublish, TopicPermission::kSubscribe, TopicPermission::kAll}) {
-    if (kind == permission_name(permission) && kind.size() < text.size()) {
+    if (kind == topic_permission_name(permission) && kind.size() < text.size()) {
       return TopicClass{text.substr(kind.size() + 1), permission};
     }
   }
@@ -50,7 +38,7 @@ Record record_of(const Product& product, uint64_t device_count) {
   std::vector<std::string> classes;
   for (const TopicClass& topic :
        product.topic_classes.empty() ? default_topic_classes() : product.topic_classes) {
-    classes.push_back(std::string(permission_name(topic.permission)) + ":" + topic.pattern);
+    classes.push_back(std::string(topic_permission_name(topic.permission)) + ":" + topic.pattern);
   }
   return {{"productKey", product.key},
           {"name", product.name},

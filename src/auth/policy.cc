@@ -134,6 +134,18 @@ bool filter_covers(std::string_view pattern, std::string_view filter) {
   return levels_cover(pattern, filter);
 }
 
+std::string_view topic_permission_name(TopicPermission permission) {
+  switch (permission) {
+    case TopicPermission::kPublish:
+      return "pub";
+    case TopicPermission::kSubscribe:
+      return "sub";
+    case TopicPermission::kAll:
+      return "all";
+  }
+  unreachable();
+}
+
 const std::vector<TopicClass>& default_topic_classes() {
   static const std::vector<TopicClass> kClasses = {
       {"/${productKey}/${deviceName}/user/#", TopicPermission::kAll},

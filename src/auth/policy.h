@@ -13,6 +13,8 @@
 namespace fairlead {
 
 enum class TopicPermission : uint8_t { kPublish, kSubscribe, kAll };
+// "pub", "sub", "all": as the command line and the registry write it.
+[[nodiscard]] std::string_view topic_permission_name(TopicPermission permission);
 
 // A topic class of a product (section 5.1): a filter with placeholders, which each device fills in
 // with its own names: "/${productKey}/${deviceName}/user/update".

@@ -66,6 +66,15 @@ void Loop::change(int fd, IoHandler& handler, IoInterest interest) {
 
 void Loop::forget(int fd, IoHandler& handler) {
   FL_ASSERT(::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr) == 0);
+  drop_ready(handler);
+}
+
+void Loop::forget_and_close(UniqueFd fd, IoHandler& handler) {
+  drop_ready(handler);
+  fd.reset();
+}
+
+void Loop::drop_ready(const IoHandler& handler) {
   // Level-triggered: another descriptor of the same handler is reported again in the next turn.
   for (std::size_t i = ready_next_; i < ready_end_; ++i) {
     if (ready_[i].data.ptr == &handler) ready_[i].data.ptr = nullptr;

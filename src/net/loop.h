@@ -52,6 +52,9 @@ class Loop {
   // To be called before `fd` is closed. No on_io() of this handler comes after it, not even for
   // what was ready in the current turn.
   void forget(int fd, IoHandler& handler);
+  // The same for a descriptor that nobody else holds (no dup, no child process): one system call
+  // instead of two, as its last close takes it out of epoll.
+  void forget_and_close(UniqueFd fd, IoHandler& handler);
 
   // Waits until something is ready, the next timer or `max_wait`, then runs the handlers and the
   // due timers. Returns at once when wake() was called since the last wait.
@@ -77,6 +80,7 @@ class Loop {
   static constexpr int kBatchEvents = 512;
 
   [[nodiscard]] std::size_t wait(milliseconds max_wait);
+  void drop_ready(const IoHandler& handler);
   void dispatch(std::size_t count);
 
   UniqueFd epoll_;

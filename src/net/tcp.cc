@@ -277,10 +277,11 @@ IoResult tcp_receive(int fd, MutableBytes into) {
   return transferred(count);
 }
 
-IoResult tcp_send(int fd, Bytes bytes) {
+IoResult tcp_send(int fd, Bytes bytes, SendWhen when) {
+  const int flags = MSG_NOSIGNAL | (when == SendWhen::kWithWhatFollows ? MSG_MORE : 0);
   ssize_t count = 0;
   do {
-    count = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    count = ::send(fd, bytes.data(), bytes.size(), flags);
   } while (count < 0 && errno == EINTR);
   return transferred(count);
 }

@@ -111,8 +111,11 @@ struct IoResult {
 };
 
 [[nodiscard]] IoResult tcp_receive(int fd, MutableBytes into);
+// kWithWhatFollows: the kernel holds the bytes back to send them in one segment with the next ones,
+// or with the end of the stream.
+enum class SendWhen : uint8_t { kNow, kWithWhatFollows };
 // May send less than all of it; never raises SIGPIPE.
-[[nodiscard]] IoResult tcp_send(int fd, Bytes bytes);
+[[nodiscard]] IoResult tcp_send(int fd, Bytes bytes, SendWhen when = SendWhen::kNow);
 // Gathers at most the first 64 pieces. A send of nothing reports kWouldBlock.
 [[nodiscard]] IoResult tcp_send(int fd, std::span<const Bytes> pieces);
 // Ends the sending half; the peer's remaining bytes can still be read.

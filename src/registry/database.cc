@@ -70,22 +70,10 @@ auto attempt(Body&& body) -> Result<decltype(body())> {
   }
 }
 
-std::string_view permission_name(TopicPermission permission) {
-  switch (permission) {
-    case TopicPermission::kPublish:
-      return "pub";
-    case TopicPermission::kSubscribe:
-      return "sub";
-    case TopicPermission::kAll:
-      return "all";
-  }
-  unreachable();
-}
-
 std::string encode(const std::vector<TopicClass>& classes) {
   std::string text;
   for (const TopicClass& one : classes) {
-    text.append(permission_name(one.permission)).append(":").append(one.pattern).append("\n");
+    text.append(topic_permission_name(one.permission)).append(":").append(one.pattern).append("\n");
   }
   return text;
 }
@@ -110,7 +98,7 @@ std::vector<TopicClass> decode_topic_classes(std::string_view text) {
   for_each_line(text, [&](std::string_view line) {
     for (auto permission :
          {TopicPermission::kPublish, TopicPermission::kSubscribe, TopicPermission::kAll}) {
-      const std::string_view name = permission_name(permission);
+      const std::string_view name = topic_permission_name(permission);
       if (line.starts_with(name) && line.substr(name.size()).starts_with(':')) {
         classes.push_back({std::string(line.substr(name.size() + 1)), permission});
         return;

@@ -22,6 +22,11 @@ std::string_view missing_client_id(const mqtt::ConnectPacket& connect) {
   return {};
 }
 
+// What of a client identifier may stand in a log: behind the bar some firmware sends tokens.
+std::string_view loggable_id(std::string_view client_id) {
+  return client_id.substr(0, client_id.find('|'));
+}
+
 std::string_view assigned_id(std::string_view session_key) {
   return session_key.substr(session_key.rfind('\0') + 1);
 }
@@ -50,7 +55,7 @@ void Admission::on_connect(Connection& connection, const mqtt::ConnectPacket& co
 std::unique_ptr<Identity> Admission::identify(Connection& connection,
                                               const mqtt::ConnectPacket& connect) {
   if (connect.properties.authentication_method) {
-    refuse(connection, connect.client_id, ReasonCode::kBadAuthenticationMethod,
+    refuse(connection, loggable_id(connect.client_id), ReasonCode::kBadAuthenticationMethod,
            "enhanced authentication is not supported",
            "enhanced authentication is not supported: send user name and password");
     return nullptr;
@@ -120,9 +125,9 @@ void Admission::accept(Connection& connection, const mqtt::ConnectPacket& connec
       std::min(profile.packet_bytes_max, shard_.options().connection.packet_bytes_max);
   connection.attach(session, keep_alive.interval, packet_bytes_max);
   shard_.counters().connects_accepted.add();
-  FL_LOG(kInfo, "connected", {"device", session.name()}, {"client_id", connect.client_id},
-         {"source", connection.peer().text()}, {"transport", connection.transport()},
-         {"version", static_cast<int>(connect.version)},
+  FL_LOG(kInfo, "connected", {"device", session.name()},
+         {"client_id", loggable_id(connect.client_id)}, {"source", connection.peer().text()},
+         {"transport", connection.transport()}, {"version", static_cast<int>(connect.version)},
          {"keep_alive", connect.keep_alive_seconds});
   session.attach(connect, owner,
                  {.assigned_client_id = assigned,

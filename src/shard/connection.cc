@@ -45,7 +45,7 @@ Connection::Connection(Shard& shard, UniqueFd fd, const SocketAddress& peer,
 }
 
 Connection::~Connection() {
-  if (watched_) shard_->loop().forget(fd_.get(), *this);
+  if (watched_) shard_->loop().forget_and_close(std::move(fd_), *this);
 }
 
 bool Connection::start() {
@@ -240,7 +240,9 @@ void Connection::flush() {
 void Connection::send_wire(Bytes bytes) {
   if (stage_ == Stage::kFinished) return;
   if (wire_left() == 0) {
-    IoResult sent = tcp_send(fd_.get(), bytes);
+    // The last bytes of one who reads no more share a segment with our end of the stream.
+    const bool last = stage_ == Stage::kClosing && !lingers_;
+    IoResult sent = tcp_send(fd_.get(), bytes, last ? SendWhen::kWithWhatFollows : SendWhen::kNow);
     if (sent.kind == IoKind::kError || sent.kind == IoKind::kClosed) {
       abort(DetachCause::kConnectionLost);
       return;
@@ -317,6 +319,8 @@ void Connection::close(CloseStyle style, ReasonCode reason, std::string_view sen
     }
   }
   if (framing_ == Framing::kWebSocket) append_close(out(), close_code_of(reason));
+  // Who said DISCONNECT reads no more (MQTT 5.0 section 3.14.4); others shall see why.
+  lingers_ = style == CloseStyle::kWithDisconnect;
   begin_closing(cause);
 }
 
@@ -335,6 +339,10 @@ void Connection::on_all_sent() {
     cipher.clear();
     tls_->shutdown(cipher);
     if (!cipher.empty()) (void)tcp_send(fd_.get(), cipher.view());
+  }
+  if (!lingers_) {
+    abort(detach_cause_);
+    return;
   }
   tcp_finish_sending(fd_.get());
   stage_ = Stage::kLingering;

@@ -189,6 +189,7 @@ class Connection final : public IoHandler,
   IoInterest interest_ = IoInterest::kRead;
   DetachCause detach_cause_ = DetachCause::kConnectionLost;
   bool watched_ = false;
+  bool lingers_ = true;   // until the peer has closed its side, so that it gets our last bytes
   bool starved_ = false;  // the session was told that the outlet is congested
   MethodTimer<Connection, &Connection::on_timer> timer_{*this};
 };

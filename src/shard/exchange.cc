@@ -13,6 +13,7 @@ namespace fairlead {
 namespace {
 
 constexpr uint32_t kSweepBudget = 2000;
+constexpr std::size_t kHeldCountMax = 1000;  // of one session, for the time between two shards
 
 // The parts of a filter that the session has checked.
 mqtt::FilterParts parts_of(std::string_view filter) {
@@ -80,6 +81,10 @@ void Exchange::deliver_here(const mqtt::MessageRef& message) {
     HostedSession* session = shard_.sessions().at(target.subscriber);
     FL_ASSERT(session);
     if (is_rrpc_answer && session == sender) continue;
+    if (!session->subscribes_pending.empty()) {
+      hold(session->id(), message, target);
+      continue;
+    }
     (void)session->deliver(message,
                            {.subscription_qos = target.qos,
                             .retain_as_published = target.retain_as_published,
@@ -89,6 +94,37 @@ void Exchange::deliver_here(const mqtt::MessageRef& message) {
   shard_.encoder().end();
   if (shared_.group_count() == 0) return;
   shared_.match(topic, [&](SharedGroups::GroupRef group) { deliver_shared(group, message); });
+}
+
+void Exchange::hold(uint64_t session, const mqtt::MessageRef& message,
+                    const MatchSet::Target& target) {
+  std::vector<Held>& held = held_[session];
+  held.push_back({message,
+                  {target.identifiers.begin(), target.identifiers.end()},
+                  target.qos,
+                  target.retain_as_published});
+  if (held.size() >= kHeldCountMax) release(session);
+}
+
+// To whom it still is for: it may have unsubscribed, or begun anew.
+void Exchange::release(uint64_t session_id) {
+  const auto held = held_.extract(session_id);
+  HostedSession* session = shard_.sessions().find(session_id);
+  if (held.empty() || !session) return;
+  MatchSet matches;
+  for (const Held& each : held.mapped()) {
+    const std::string_view topic = each.message->topic();
+    matches.clear(std::nullopt);
+    tree_.match(topic, matches);
+    bool wanted = session->wants_unasked(topic);
+    for (const MatchSet::Target target : matches) wanted |= target.subscriber == session->slot();
+    if (!wanted) continue;
+    (void)session->deliver(each.message,
+                           {.subscription_qos = each.qos,
+                            .retain_as_published = each.retain_as_published,
+                            .identifiers = each.identifiers},
+                           shard_.effects(), shard_.now());
+  }
 }
 
 // --- Shared groups -------------------------------------------------------------------------------
@@ -309,8 +345,10 @@ void Exchange::on_message(SubscribeSyncReply&& m) {
   std::move(m.retained.begin(), m.retained.end(), std::back_inserter(pending.retained));
   if (--pending.missing_replies > 0) return;
   --unconfirmed_;
-  HostedSession* session = shard_.sessions().find(pending.session_id);
+  const uint64_t session_id = pending.session_id;
+  HostedSession* session = shard_.sessions().find(session_id);
   if (!session) {
+    held_.erase(session_id);
     pending_.erase(found);
     return;
   }
@@ -323,6 +361,9 @@ void Exchange::on_message(SubscribeSyncReply&& m) {
     pending_.erase(next);
   }
   waiting.erase(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(done));
+  if (!waiting.empty()) return;
+  settle();  // SUBACK and retained messages, before what came since
+  release(session_id);
 }
 
 void Exchange::complete(PendingSubscribe&& pending) {

@@ -88,9 +88,20 @@ class Exchange {
     SubscribeSyncReply reply;
   };
 
+  // A message for a session whose SUBACK waits for other shards: the retained messages that they
+  // still have to find are older, and go first.
+  struct Held {
+    mqtt::MessageRef message;
+    std::vector<uint32_t> identifiers;
+    mqtt::Qos qos = mqtt::Qos::kAtMostOnce;
+    bool retain_as_published = false;
+  };
+
   void settle_now();
   void route(const mqtt::MessageRef& message);
   void deliver_here(const mqtt::MessageRef& message);
+  void hold(uint64_t session, const mqtt::MessageRef& message, const MatchSet::Target& target);
+  void release(uint64_t session);
   void deliver_shared(SharedGroups::GroupRef group, const mqtt::MessageRef& message);
   void deliver_to_member(const SharedMember* member, SharedGroups::GroupRef group,
                          const mqtt::MessageRef& message, uint32_t tried);
@@ -127,6 +138,7 @@ class Exchange {
   std::vector<PendingSubscribe> completed_;
   std::unordered_map<uint64_t, PendingSubscribe> pending_;
   std::unordered_map<uint64_t, PendingReply> replies_;
+  std::unordered_map<uint64_t, std::vector<Held>> held_;  // by session, oldest first
   uint64_t next_token_ = 1;
   uint32_t unconfirmed_ = 0;  // requests under way that may stand for an announced interest
   bool announced_ = false;    // by want(), since it was last set to false
