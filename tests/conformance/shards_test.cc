@@ -70,6 +70,22 @@ TEST_P(Shards, RetainedIsSeenFromEveryShard) {
   }
 }
 
+TEST_P(Shards, RetainedComesBeforeWhatIsPublishedAfterTheSubscribe) {
+  TestClient publisher = connected();
+  for (int i = 0; i < 10; ++i) {
+    const std::string topic = unique("r");
+    publisher.publish(topic, "old", kQos1, Retain::kYes);
+    server_.settle();
+    // Both at once: the shard that keeps the old one is asked while the new one is on its way.
+    TestClient subscriber = connected();
+    subscriber.send_subscribe({{.filter = topic, .options = {.qos = kQos0}}});
+    subscriber.send_publish(topic, "new", kQos0, Retain::kYes);
+    subscriber.expect("SUBACK 1 00");
+    subscriber.expect_receive("PUBLISH " + topic + " old q0 retain");
+    subscriber.expect_receive("PUBLISH " + topic + " new q0");
+  }
+}
+
 TEST_P(Shards, SharedGroupOverAllShardsGivesEachItsTurn) {
   const std::string topic = unique("t");
   const std::string filter = "$share/" + unique("g") + "/" + topic;
