@@ -143,7 +143,8 @@ class Script {
   // A fixed header's first byte, a length, a body.
   void packet() {
     const uint8_t first = byte();
-    const Bytes body = input_.take(std::min<std::size_t>(byte(), input_.size())).value();
+    const std::size_t wanted = byte();
+    const Bytes body = input_.take(std::min(wanted, input_.size())).value();
     const auto version = session_.version();
     const auto type = static_cast<mqtt::PacketType>(first >> 4);
     switch (type) {

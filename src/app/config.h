@@ -47,7 +47,7 @@ struct AuthConfig {
   bool allow_anonymous = false;
   bool allow_anonymous_on_any_address = false;
   uint32_t failures_per_minute = 10;
-  bool limit_loopback_source = false;
+  bool limit_loopback = false;
   uint32_t tracked_count = 65'536;
 };
 

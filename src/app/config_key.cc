@@ -210,13 +210,12 @@ void add_auth_keys(std::vector<ConfigKey>& keys) {
   keys.push_back(integer(
       "auth.failures_per_minute", "", {0, 1'000'000},
       [](Config & c) -> auto& { return c.auth.failures_per_minute; },
-      "Failed CONNECTs from one source address, and for one device from it; more are refused "
-      "unseen. 0 is no limit."));
+      "Failed CONNECTs from one source address, and for one device from it; more are told that "
+      "they are too many. A device's right sign is always accepted. 0 is no limit."));
   keys.push_back(boolean(
-      "auth.limit_loopback_source",
-      [](Config & c) -> auto& { return c.auth.limit_loopback_source; },
-      "Counts all clients from a loopback address as one source, too. Not behind a proxy on this "
-      "machine: all its clients would share one budget."));
+      "auth.limit_loopback", [](Config & c) -> auto& { return c.auth.limit_loopback; },
+      "Counts failures from loopback addresses, too. Not behind a proxy on this machine: all its "
+      "clients would share one budget."));
   keys.push_back(integer(
       "auth.tracked_count", "", {1'024, 16'777'216},
       [](Config & c) -> auto& { return c.auth.tracked_count; },

@@ -211,8 +211,8 @@ Result<ServerPlan> plan_server(const Config& config, const ServeRequest& request
                             ? AnonymousAccess::kAllowed
                             : AnonymousAccess::kRefused;
   plan.auth.failures_per_minute_max = config.auth.failures_per_minute;
-  plan.auth.loopback = config.auth.limit_loopback_source ? LoopbackBudget::kPerSourceToo
-                                                         : LoopbackBudget::kPerDeviceOnly;
+  plan.auth.loopback =
+      config.auth.limit_loopback ? LoopbackBudget::kCounted : LoopbackBudget::kExempt;
   plan.auth.tracked_count_max = config.auth.tracked_count;
   return plan;
 }

@@ -45,7 +45,7 @@ struct ProtocolProfile {
   uint32_t system_topic_bytes_max;         // of /sys, /ext, /ota, /shadow, /broadcast
   uint32_t subscriptions_per_session_max;  // automatic ones (_ss) do not count
   uint32_t filters_per_subscribe_max;
-  uint32_t packet_bytes_max;  // at most; the server's own limit may be less
+  uint32_t packet_bytes_max;     // at most; the server's own limit may be less
   uint16_t receive_maximum;      // in flight, each way
   uint16_t topic_alias_maximum;  // 5.0, client to server
 

@@ -49,7 +49,7 @@ bool is_other_flow(std::string_view auth_type) {
 struct BudgetKeys {
   uint64_t source = 0;
   uint64_t name = 0;  // of this name from this source
-  bool counts_source = true;
+  bool counted = true;
 };
 
 // Whether the transport is what the product demands; empty when it is.
@@ -139,36 +139,35 @@ struct Authenticator::State {
     const uint64_t source_key = keyed_hash(text);
     text.push_back('\0');
     text.append(kind).append(name);
-    const bool counts = options.loopback == LoopbackBudget::kPerSourceToo || !is_loopback(source);
+    const bool counts = options.loopback == LoopbackBudget::kCounted || !is_loopback(source);
     return {source_key, keyed_hash(text), counts};
   }
 
   // Refuses unseen who has used up the budget; see the header.
   [[nodiscard]] std::optional<AuthFailure> over_budget(const BudgetKeys& keys, Instant now,
                                                        const std::string& name) const {
-    const bool over = budget.read([&](const FailureBudget& all) {
+    const bool over = keys.counted && budget.read([&](const FailureBudget& all) {
       if (all.exhausted(keys.name, now)) return true;
-      return keys.counts_source && all.exhausted(keys.source, now) &&
-             all.has_failures(keys.name, now);
+      return all.exhausted(keys.source, now) && all.has_failures(keys.name, now);
     });
     if (!over) return std::nullopt;
     return refused(ReasonCode::kConnectionRateExceeded, "too many failed attempts, not looked at",
                    kPeerTooMany, name);
   }
 
-  // Counts a wrong sign or password. Who fails while the source's budget is used up is told so,
-  // known or unknown alike.
+  // Counts a wrong sign or password. Who fails while the budget is used up is told so, known or
+  // unknown alike.
   [[nodiscard]] AuthFailure wrong(const BudgetKeys& keys, Instant now, std::string cause,
                                   std::string name) {
-    const bool source_over = budget.write([&](FailureBudget& all) {
-      const bool over = keys.counts_source && all.exhausted(keys.source, now);
+    const bool over = keys.counted && budget.write([&](FailureBudget& all) {
+      const bool empty = all.exhausted(keys.name, now) || all.exhausted(keys.source, now);
       all.count_failure(keys.name, now);
-      if (keys.counts_source) all.count_failure(keys.source, now);
-      return over;
+      all.count_failure(keys.source, now);
+      return empty;
     });
-    if (source_over) {
+    if (over) {
       return refused(ReasonCode::kConnectionRateExceeded,
-                     cause + ", and too many failed attempts from this address", kPeerTooMany,
+                     cause + ", and too many failed attempts before", kPeerTooMany,
                      std::move(name));
     }
     return refused(ReasonCode::kBadUserNameOrPassword, std::move(cause), kPeerWrong,
@@ -248,7 +247,6 @@ AuthOutcome Authenticator::State::device(const ConnectRequest& request, Instant 
                     "CONNECT has no password", std::move(name))};
   }
   const BudgetKeys keys = keys_of(request.source_address, "d", name);
-  if (auto over = over_budget(keys, now, name)) return {std::move(*over)};
 
   // Unknown ones go the same way as known ones, with a secret that never fits.
   auto product = registry.product(user->product_key);

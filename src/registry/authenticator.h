@@ -78,14 +78,13 @@ struct AuthOutcome {
 };
 
 enum class AnonymousAccess : uint8_t { kRefused, kAllowed };
-enum class LoopbackBudget : uint8_t { kPerDeviceOnly, kPerSourceToo };
+enum class LoopbackBudget : uint8_t { kExempt, kCounted };
 
 struct AuthenticatorOptions {
   AnonymousAccess anonymous = AnonymousAccess::kRefused;
   uint32_t failures_per_minute_max = 10;  // per source, and per name from one source; 0: no limit
-  // Clients behind a proxy on this machine all have a loopback address: it is not counted as one
-  // source unless told so.
-  LoopbackBudget loopback = LoopbackBudget::kPerDeviceOnly;
+  // Clients behind a proxy on this machine, and tests on a laptop, all have a loopback address.
+  LoopbackBudget loopback = LoopbackBudget::kExempt;
   uint32_t tracked_count_max = 65'536;  // sources and names with recent failures; older forgotten
 };
 
@@ -100,11 +99,12 @@ struct AuthenticatorOptions {
 // secret: disabled 0x87, the product's transport rule broken 0x87. Budget exceeded 0x9F.
 //
 // The failure budget: wrong signs and passwords are counted, per source address and per name
-// (device or application) from that source, in token buckets. A success costs nothing. Once the
-// bucket of (source, name) is empty, that pair is refused unseen; once that of the source is
-// empty, all its failures get 0x9F, and names that failed from it before are refused unseen, but a
-// device that never failed and has the right sign gets in. Failures elsewhere never lock a device
-// out: the budget belongs to the source.
+// (device or application) from that source, in token buckets. A success costs nothing. Once one of
+// the two buckets is empty, failures get 0x9F. A device's right sign is always accepted: checking
+// it costs microseconds, and a secret is no password to be guessed. A password costs milliseconds:
+// an application whose bucket (source, name) is empty, or that failed before from a source whose
+// bucket is, is refused unseen. Failures elsewhere never lock anybody out: the budget belongs to
+// the source. Loopback addresses have none unless told so.
 class Authenticator {
  public:
   Authenticator(const Registry& registry, AuthenticatorOptions options);

@@ -58,7 +58,7 @@ struct ConnectionLimits {
 struct ServerOptions {
   std::vector<ListenerOptions> listeners;
   std::shared_ptr<const TlsContext> tls;  // null: no TLS on any listener
-  unsigned shard_count = 1;  // 1 to 64
+  unsigned shard_count = 1;               // 1 to 64
   SuspectLimits suspect;
   ConnectionLimits connection;
   SessionLimits session;
