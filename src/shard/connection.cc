@@ -86,6 +86,8 @@ void Connection::read() {
     case IoKind::kWouldBlock:
       return;
     case IoKind::kClosed:
+      if (disconnect_held_) return;  // it ends in a moment, by the DISCONNECT
+      [[fallthrough]];
     case IoKind::kError:
       abort(DetachCause::kConnectionLost);
       return;
@@ -274,7 +276,7 @@ void Connection::on_wire_writable() {
     return;
   }
   shard_->counters().bytes_sent.add(sent.count);
-  wire_sent_ += sent.count;
+  wire_sent_ += static_cast<uint32_t>(sent.count);
   stalled_since_ = shard_->now();
   if (wire_left() == 0) {
     wire_.release();
@@ -447,7 +449,7 @@ void Connection::attach(HostedSession& session, seconds keep_alive_interval,
   session.connection = this;
   packet_bytes_max_ = packet_bytes_max;
   frames_.set_message_bytes_max(uint64_t{packet_bytes_max} + 16);
-  keep_alive_interval_ = keep_alive_interval;
+  keep_alive_interval_ = std::chrono::duration<uint32_t>(keep_alive_interval.count());
   last_packet_ = shard_->now();
   stage_ = Stage::kOpen;
   stage_deadline_ = Instant::max();

@@ -101,6 +101,9 @@ class Connection final : public IoHandler,
   // has had its own line.
   void refuse_connect(ReasonCode code, std::string_view peer_says);
 
+  // The session's SUBACKs are out: a DISCONNECT that came behind the SUBSCRIBEs takes effect.
+  void take_held_disconnect();
+
   // Accepted: packets go to the session from now on.
   void attach(HostedSession& session, seconds keep_alive_interval, uint32_t packet_bytes_max);
   [[nodiscard]] HostedSession* session() const { return session_; }
@@ -174,7 +177,6 @@ class Connection final : public IoHandler,
   ByteBuffer tail_;                     // an incomplete packet or head
   ByteBuffer out_;                      // leased: what is to be sent at the end of the turn
   ByteBuffer wire_;                     // what the socket would not take
-  std::size_t wire_sent_ = 0;           // of wire_
   FrameReader frames_;
   Instant stage_deadline_ = Instant::max();
   Instant last_packet_{};
@@ -182,13 +184,15 @@ class Connection final : public IoHandler,
   SocketAddress peer_;
   UniqueFd fd_;
   uint32_t packet_bytes_max_;
-  seconds keep_alive_interval_{0};
+  uint32_t wire_sent_ = 0;  // of wire_, which output_bytes_max keeps far below 4 GiB
+  std::chrono::duration<uint32_t> keep_alive_interval_{0};  // seconds; at most 27 h
   Stage stage_;
   Framing framing_ = Framing::kBare;
   mqtt::ProtocolVersion version_ = mqtt::ProtocolVersion::k311;
   IoInterest interest_ = IoInterest::kRead;
   DetachCause detach_cause_ = DetachCause::kConnectionLost;
   bool watched_ = false;
+  bool disconnect_held_ = false;  // in tail_, until every SUBACK is out
   bool lingers_ = true;   // until the peer has closed its side, so that it gets our last bytes
   bool starved_ = false;  // the session was told that the outlet is congested
   MethodTimer<Connection, &Connection::on_timer> timer_{*this};

@@ -157,8 +157,9 @@ void Connection::on_frames(MutableBytes piece) {
 // --- MQTT ----------------------------------------------------------------------------------------
 
 void Connection::on_mqtt_bytes(Bytes piece) {
+  if (disconnect_held_) return;  // nothing may follow a DISCONNECT
   if (stage_ != Stage::kMoving && !tail_.empty()) complete_tail(piece);
-  while (!piece.empty() && !closing() && stage_ != Stage::kMoving) {
+  while (!piece.empty() && !closing() && !disconnect_held_ && stage_ != Stage::kMoving) {
     auto header = mqtt::read_fixed_header(piece, packet_bytes_max_, header_version());
     if (!header) return protocol_error(header.error());
     if (!*header || piece.size() < (*header)->packet_size()) break;
@@ -166,7 +167,7 @@ void Connection::on_mqtt_bytes(Bytes piece) {
     piece = piece.subspan(packet.size());
     on_packet(**header, packet);
   }
-  if (!closing()) tail_.append(piece);
+  if (!closing() && !disconnect_held_) tail_.append(piece);
 }
 
 // Until CONNECT has said which, the strictest.
@@ -176,7 +177,7 @@ mqtt::ProtocolVersion Connection::header_version() const {
 
 // Takes from `piece` what the packet in tail_ lacks, and no more.
 void Connection::complete_tail(Bytes& piece) {
-  while (!tail_.empty() && !closing() && stage_ != Stage::kMoving) {
+  while (!tail_.empty() && !closing() && !disconnect_held_ && stage_ != Stage::kMoving) {
     auto header = mqtt::read_fixed_header(tail_.view(), packet_bytes_max_, header_version());
     if (!header) return protocol_error(header.error());
     const std::size_t wanted = *header ? (*header)->packet_size() : tail_.size() + 1;
@@ -201,7 +202,11 @@ void Connection::protocol_error(const Reject& error) {
 void Connection::on_packet(const mqtt::FixedHeader& header, Bytes packet) {
   last_packet_ = shard_->now();
   Bytes body = packet.subspan(header.header_size);
-  if (stage_ == Stage::kOpen) {
+  if (stage_ == Stage::kOpen && header.type == mqtt::PacketType::kDisconnect &&
+      !session_->subscribes_pending.empty()) {
+    tail_.append(packet);
+    disconnect_held_ = true;
+  } else if (stage_ == Stage::kOpen) {
     on_session_packet(header, body);
     shard_->settle();
   } else if (header.type == mqtt::PacketType::kConnect) {
@@ -209,6 +214,13 @@ void Connection::on_packet(const mqtt::FixedHeader& header, Bytes packet) {
   } else {
     refuse(std::string(mqtt::packet_name(header.type)) + " before CONNECT");
   }
+}
+
+void Connection::take_held_disconnect() {
+  if (!disconnect_held_) return;
+  disconnect_held_ = false;
+  ByteBuffer packet = std::move(tail_);
+  on_mqtt_bytes(packet.view());
 }
 
 void Connection::on_connect(Bytes packet, Bytes body) {

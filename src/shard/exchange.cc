@@ -364,6 +364,7 @@ void Exchange::on_message(SubscribeSyncReply&& m) {
   if (!waiting.empty()) return;
   settle();  // SUBACK and retained messages, before what came since
   release(session_id);
+  if (session->connection) session->connection->take_held_disconnect();
 }
 
 void Exchange::complete(PendingSubscribe&& pending) {

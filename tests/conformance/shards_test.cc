@@ -86,6 +86,19 @@ TEST_P(Shards, RetainedComesBeforeWhatIsPublishedAfterTheSubscribe) {
   }
 }
 
+TEST_P(Shards, SubackComesBeforeTheEndThatADisconnectBehindTheSubscribeAsksFor) {
+  for (int i = 0; i < 20; ++i) {
+    const std::string topic = unique("s");
+    TestClient client = connected();
+    client.send_subscribe({{.filter = topic, .options = {.qos = kQos0}}});
+    client.send_publish(topic, "echo", kQos0);
+    client.disconnect();
+    client.expect("SUBACK 1 00");
+    client.expect_receive("PUBLISH " + topic + " echo q0");
+    client.expect_closed();
+  }
+}
+
 TEST_P(Shards, SharedGroupOverAllShardsGivesEachItsTurn) {
   const std::string topic = unique("t");
   const std::string filter = "$share/" + unique("g") + "/" + topic;
