@@ -84,7 +84,6 @@ class Connection final : public IoHandler,
   // Whether it can be destroyed; otherwise it still has last bytes to send (see linger_max).
   [[nodiscard]] bool finished() const { return stage_ == Stage::kFinished; }
   [[nodiscard]] bool closing() const { return stage_ >= Stage::kClosing; }
-  [[nodiscard]] DetachCause detach_cause() const { return detach_cause_; }
 
   // --- Handover ----------------------------------------------------------------------------------
 
@@ -116,7 +115,6 @@ class Connection final : public IoHandler,
   }
   [[nodiscard]] std::string_view transport()
       const;  // "mqtt", "mqtts", "ws", "wss", "http", "https"
-  [[nodiscard]] mqtt::ProtocolVersion version() const { return version_; }
 
  private:
   enum class Stage : uint8_t {

@@ -22,6 +22,12 @@ mqtt::FilterParts parts_of(std::string_view filter) {
   return *parts;
 }
 
+// The session of the device that a system topic is addressed to; empty: the topic names none.
+std::string addressed_session(std::string_view topic) {
+  const auto device = addressed_device(topic);
+  return device ? device_session_key(device->product_key, device->device_name) : std::string();
+}
+
 }  // namespace
 
 // --- Messages ------------------------------------------------------------------------------------
@@ -46,12 +52,12 @@ void Exchange::route(const mqtt::MessageRef& message) {
       shard_.post(owner, RetainedUpdate{message});
     }
   }
-  deliver_here(message);
+  const std::string addressed = addressed_session(message->topic());
+  deliver_here(message, addressed);
   if (shard_.shard_count() == 1) return;
   TargetMask targets = others_.targets(message->topic());
-  if (auto device = addressed_device(message->topic())) {
-    targets |= mask_of(TargetId{static_cast<uint8_t>(
-        shard_.home_of(device_session_key(device->product_key, device->device_name)))});
+  if (!addressed.empty()) {
+    targets |= mask_of(TargetId{static_cast<uint8_t>(shard_.home_of(addressed))});
   }
   targets &= ~mask_of(shard_.target());
   for (; targets != 0; targets &= targets - 1) {
@@ -59,14 +65,17 @@ void Exchange::route(const mqtt::MessageRef& message) {
   }
 }
 
-void Exchange::deliver_here(const mqtt::MessageRef& message) {
+void Exchange::on_message(Routed&& m) {
+  deliver_here(m.message, addressed_session(m.message->topic()));
+}
+
+void Exchange::deliver_here(const mqtt::MessageRef& message, const std::string& addressed) {
   const std::string_view topic = message->topic();
   const HostedSession* sender = shard_.sessions().find(message->sender());
   matches_.clear(sender ? std::optional(sender->slot()) : std::nullopt);
   tree_.match(topic, matches_);
-  if (auto device = addressed_device(topic)) {
-    HostedSession* session =
-        shard_.sessions().find(device_session_key(device->product_key, device->device_name));
+  if (!addressed.empty()) {
+    HostedSession* session = shard_.sessions().find(addressed);
     if (session && session != sender && session->wants_unasked(topic)) {
       matches_.add({.subscriber = session->slot(),
                     .identifier = 0,

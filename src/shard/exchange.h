@@ -48,7 +48,7 @@ class Exchange {
   void set_presence(HostedSession& session, Presence presence);
 
   // --- From other shards -------------------------------------------------------------------------
-  void on_message(Routed&& m) { deliver_here(m.message); }
+  void on_message(Routed&& m);
   void on_message(RetainedUpdate&& m) { update_retained(m.message); }
   void on_message(InterestChange&& m);
   void on_message(SharedLeave&& m);
@@ -99,7 +99,8 @@ class Exchange {
 
   void settle_now();
   void route(const mqtt::MessageRef& message);
-  void deliver_here(const mqtt::MessageRef& message);
+  // `addressed`: the session of the device that the topic names; empty: it names none.
+  void deliver_here(const mqtt::MessageRef& message, const std::string& addressed);
   void hold(uint64_t session, const mqtt::MessageRef& message, const MatchSet::Target& target);
   void release(uint64_t session);
   void deliver_shared(SharedGroups::GroupRef group, const mqtt::MessageRef& message);
