@@ -19,20 +19,16 @@ class Connects final : public Scenario {
   nlohmann::ordered_json run() {
     run_for(plan_.warm_up_seconds);
     const uint64_t accepted_before = accepted_;
-    const double broker_before = cpu_seconds(plan_.broker_pid);
-    const double own_before = own_cpu_seconds();
-    const Instant began = MonotonicClock::now();
+    const Stretch stretch(plan_.broker_pid);
     run_for(plan_.seconds);
-    const double wall = static_cast<double>((MonotonicClock::now() - began).count()) / 1000;
-    const double broker = cpu_seconds(plan_.broker_pid) - broker_before;
-    const double own = own_cpu_seconds() - own_before;
+    const Stretch::Cost cost = stretch.so_far();
     const auto accepted = static_cast<double>(accepted_ - accepted_before);
     return {{"connects", accepted_ - accepted_before},
-            {"wall_seconds", wall},
-            {"broker_cpu_seconds", broker},
-            {"generator_cpu_seconds", own},
-            {"per_broker_cpu_second", accepted / broker},
-            {"per_second", accepted / wall},
+            {"wall_seconds", cost.wall},
+            {"broker_cpu_seconds", cost.broker_cpu},
+            {"generator_cpu_seconds", cost.own_cpu},
+            {"per_broker_cpu_second", accepted / cost.broker_cpu},
+            {"per_second", accepted / cost.wall},
             {"failed", failed_},
             {"cause", cause_}};
   }

@@ -43,6 +43,18 @@ double own_cpu_seconds() {
   return seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
 }
 
+Stretch::Stretch(int broker_pid)
+    : broker_pid_(broker_pid),
+      broker_before_(cpu_seconds(broker_pid)),
+      own_before_(own_cpu_seconds()),
+      began_(MonotonicClock::now()) {}
+
+Stretch::Cost Stretch::so_far() const {
+  return {.wall = static_cast<double>((MonotonicClock::now() - began_).count()) / 1000,
+          .broker_cpu = cpu_seconds(broker_pid_) - broker_before_,
+          .own_cpu = own_cpu_seconds() - own_before_};
+}
+
 int64_t private_bytes(int pid) {
   std::istringstream lines(read_proc(pid, "smaps_rollup"));
   int64_t kilobytes = 0;

@@ -66,23 +66,19 @@ nlohmann::ordered_json Traffic::run() {
   run_for(plan_.warm_up_seconds);
 
   const Counts before = counts_;
-  const double broker_before = cpu_seconds(plan_.broker_pid);
-  const double own_before = own_cpu_seconds();
-  const Instant began = MonotonicClock::now();
+  const Stretch stretch(plan_.broker_pid);
   run_for(plan_.seconds);
-  const double wall = static_cast<double>((MonotonicClock::now() - began).count()) / 1000;
-  const double broker = cpu_seconds(plan_.broker_pid) - broker_before;
-  const double own = own_cpu_seconds() - own_before;
+  const Stretch::Cost cost = stretch.so_far();
   const uint64_t delivered = counts_.delivered - before.delivered;
 
   draining_ = true;  // what is on its way counts for losses, not for speed
   run_for(0.3);
   return {{"delivered", delivered},
-          {"wall_seconds", wall},
-          {"broker_cpu_seconds", broker},
-          {"generator_cpu_seconds", own},
-          {"per_broker_cpu_second", static_cast<double>(delivered) / broker},
-          {"per_second", static_cast<double>(delivered) / wall},
+          {"wall_seconds", cost.wall},
+          {"broker_cpu_seconds", cost.broker_cpu},
+          {"generator_cpu_seconds", cost.own_cpu},
+          {"per_broker_cpu_second", static_cast<double>(delivered) / cost.broker_cpu},
+          {"per_second", static_cast<double>(delivered) / cost.wall},
           {"lost", counts_.lost},
           {"late", counts_.late},
           {"stalls", counts_.stalls}};
