@@ -1,6 +1,6 @@
 // What docs/CONFORMANCE.md says before its tables.
 
-export const introduction = `<!-- Written by tests/conformance/report.mjs; the rows are tests/conformance/statements/. -->
+export const introduction = `<!-- Written by tests/conformance/report.mjs from statements/. -->
 
 # Conformance
 
