@@ -23,6 +23,7 @@ struct ListenerConfig {
   std::vector<std::string> protocols = {"mqtt", "mqtts", "ws", "wss"};
   ProxyUse proxy_header = ProxyUse::kNone;
   std::vector<std::string> trusted_proxies;
+  ForwardedHeader forwarded_header = ForwardedHeader::kXForwardedFor;
 };
 
 // One [[tls.certificate]]: certificates for the same names, an RSA and an ECDSA one side by side.

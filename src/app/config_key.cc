@@ -14,7 +14,10 @@ struct LogLevelNames {
   static constexpr std::string_view kNames[] = {"debug", "info", "warning", "error", "off"};
 };
 struct ProxyUseNames {
-  static constexpr std::string_view kNames[] = {"none", "required"};
+  static constexpr std::string_view kNames[] = {"none", "optional", "required"};
+};
+struct ForwardedHeaderNames {
+  static constexpr std::string_view kNames[] = {"none", "x-forwarded-for", "x-real-ip"};
 };
 struct TlsProfileNames {
   static constexpr std::string_view kNames[] = {"modern", "legacy"};
@@ -143,11 +146,20 @@ void add_listener_keys(std::vector<ConfigKey>& keys) {
       "listener.proxy_header", kRestart,
       [](Config & c) -> auto& { return c.listeners.back().proxy_header; },
       "`required`: every connection begins with a PROXY protocol header (v1 or v2) of a proxy in "
-      "`trusted_proxies`, which tells the address of the client."));
+      "`trusted_proxies`, which tells the address of the client; all others are closed. "
+      "`optional`: those of trusted proxies may."));
   keys.push_back(row(
       ConfigType::kList, "listener.trusted_proxies", kRestart,
       [](Config & c) -> auto& { return c.listeners.back().trusted_proxies; },
-      "Addresses of the proxies whose header is believed; connections from others are closed."));
+      "Addresses and networks (`10.0.0.0/8`, `2001:db8::/32`) of the proxies that are believed "
+      "when "
+      "they tell a client's address."));
+  keys.push_back(choice<ForwardedHeaderNames>(
+      "listener.forwarded_header", kRestart,
+      [](Config & c) -> auto& { return c.listeners.back().forwarded_header; },
+      "The HTTP header in which proxies in `trusted_proxies` tell the address of a WebSocket "
+      "client; "
+      "from others it is ignored."));
 }
 
 void add_server_keys(std::vector<ConfigKey>& keys) {

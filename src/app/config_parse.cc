@@ -148,13 +148,17 @@ class ConfigReader {
   void check_proxies(const ListenerConfig& listener, const std::string& path) {
     const int line = line_at(path + ".trusted_proxies", path);
     for (const std::string& proxy : listener.trusted_proxies) {
-      if (!SocketAddress::parse(proxy, 0)) {
-        problem(line, "listener.trusted_proxies", "\"" + proxy + "\" is no IPv4 or IPv6 address");
+      if (auto network = TrustedNetworks::parse({&proxy, 1}); !network) {
+        problem(line, "listener.trusted_proxies", network.error().sentence);
       }
     }
-    if (listener.proxy_header == ProxyUse::kRequired && listener.trusted_proxies.empty()) {
+    if (!listener.trusted_proxies.empty()) return;
+    if (listener.proxy_header == ProxyUse::kRequired) {
       problem(line, "listener.trusted_proxies",
               "is empty: with proxy_header = \"required\" every connection would be closed");
+    } else if (listener.proxy_header == ProxyUse::kOptional) {
+      problem(line, "listener.trusted_proxies",
+              "is empty: with proxy_header = \"optional\" nobody's header would be believed");
     }
   }
 

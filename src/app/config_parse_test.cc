@@ -44,7 +44,8 @@ protocols = ["mqtt", "wss"]
 
 [[listener]]
 proxy_header = "required"
-trusted_proxies = ["10.0.0.1"]
+trusted_proxies = ["10.0.0.1", "10.1.0.0/16", "2001:db8::/32"]
+forwarded_header = "x-real-ip"
 
 [log]
 level = "debug"
@@ -71,6 +72,8 @@ connect_ms = 1500
   EXPECT_THAT(config.listeners[0].protocols, ElementsAre("mqtt", "wss"));
   EXPECT_EQ(config.listeners[1].port, 8443);
   EXPECT_EQ(config.listeners[1].proxy_header, ProxyUse::kRequired);
+  EXPECT_EQ(config.listeners[0].forwarded_header, ForwardedHeader::kXForwardedFor);
+  EXPECT_EQ(config.listeners[1].forwarded_header, ForwardedHeader::kXRealIp);
   EXPECT_EQ(config.log_level, LogLevel::kDebug);
   EXPECT_EQ(config.tls.profile, TlsProfile::kLegacy);
   EXPECT_EQ(config.tls.client_certificates, ClientCertificates::kRequest);
@@ -148,7 +151,11 @@ TEST(Config, WhatKeysMeanTogetherIsChecked) {
   EXPECT_THAT(only_problem("[[listener]]\nproxy_header = \"required\""),
               HasSubstr("listener.trusted_proxies: is empty"));
   EXPECT_THAT(only_problem("[[listener]]\ntrusted_proxies = [\"proxy\"]"),
-              HasSubstr("\"proxy\" is no IPv4 or IPv6 address"));
+              HasSubstr("listener.trusted_proxies: \"proxy\" is no IPv4 or IPv6 address"));
+  EXPECT_THAT(only_problem("[[listener]]\n\ntrusted_proxies = [\"10.0.0.0/8\", \"10.0.0.0/33\"]"),
+              HasSubstr("f.toml:3: listener.trusted_proxies: \"10.0.0.0/33\" must have a number"));
+  EXPECT_THAT(only_problem("[[listener]]\nproxy_header = \"optional\""),
+              HasSubstr("listener.trusted_proxies: is empty"));
   EXPECT_THAT(only_problem("[tls]\nclient_certificates = \"require\""),
               HasSubstr("f.toml:2: tls.client_ca_file: is missing"));
   EXPECT_THAT(only_problem("[[tls.certificate]]\ncertificate_files = [\"a\"]"),

@@ -58,7 +58,10 @@ Result<std::vector<ListenerOptions>> configured_listeners(const Config& config) 
     listener.address = *address;
     listener.protocols = *protocols;
     listener.proxy_header = wanted.proxy_header;
-    listener.trusted_proxies = wanted.trusted_proxies;
+    auto trusted = TrustedNetworks::parse(wanted.trusted_proxies);
+    if (!trusted) return wrong("listener.trusted_proxies: " + trusted.error().sentence);
+    listener.trusted_proxies = std::move(*trusted);
+    listener.forwarded_header = wanted.forwarded_header;
   }
   return listeners;
 }

@@ -1,7 +1,5 @@
 #include "shard/acceptor.h"
 
-#include <algorithm>
-
 #include "base/log.h"
 #include "shard/shard.h"
 
@@ -25,10 +23,9 @@ void Acceptor::stop() {
   watched_ = false;
 }
 
-bool Acceptor::trusted(const SocketAddress& peer) const {
-  if (options_.proxy_header == ProxyUse::kNone) return true;
-  const auto& list = options_.trusted_proxies;
-  return std::find(list.begin(), list.end(), peer.ip_text()) != list.end();
+bool Acceptor::welcome(const SocketAddress& peer) const {
+  return options_.proxy_header != ProxyUse::kRequired ||
+         options_.trusted_proxies.contains(peer.ip());
 }
 
 void Acceptor::on_io(IoEvents) {
@@ -48,7 +45,7 @@ void Acceptor::on_io(IoEvents) {
       case AcceptKind::kAccepted:
         break;
     }
-    if (!trusted(accepted.peer)) {
+    if (!welcome(accepted.peer)) {
       FL_LOG(kWarning, "connection.refused", {"source", accepted.peer.text()},
              {"cause", "not a trusted proxy, on a listener that expects a PROXY header"});
       continue;

@@ -23,7 +23,7 @@ class Acceptor final : public IoHandler {
 
  private:
   void on_resume(Instant now);
-  [[nodiscard]] bool trusted(const SocketAddress& peer) const;
+  [[nodiscard]] bool welcome(const SocketAddress& peer) const;
 
   Shard& shard_;
   ListeningSocket socket_;

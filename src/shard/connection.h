@@ -26,6 +26,7 @@ namespace fairlead {
 
 class HostedSession;
 class Shard;
+struct ProxyEndpoint;
 struct RequestHead;
 
 struct AllConnectionsTag {};
@@ -142,6 +143,9 @@ class Connection final : public IoHandler,
   PlainFlow on_plain(MutableBytes piece);
   void on_proxy_header(MutableBytes piece);
   void on_first_bytes(MutableBytes piece);
+  void on_unasked_proxy_header(MutableBytes piece);
+  void read_forwarded(const RequestHead& head);
+  void believe(const ProxyEndpoint& client);
   void on_tls_bytes(MutableBytes cipher, MutableBytes plain_scratch);
   void on_http_head(MutableBytes piece);
   void answer_http(const RequestHead& head);
@@ -190,6 +194,7 @@ class Connection final : public IoHandler,
   IoInterest interest_ = IoInterest::kRead;
   DetachCause detach_cause_ = DetachCause::kConnectionLost;
   bool watched_ = false;
+  bool proxied_ = false;          // a PROXY header has been read
   bool disconnect_held_ = false;  // in tail_, until every SUBACK is out
   bool lingers_ = true;   // until the peer has closed its side, so that it gets our last bytes
   bool starved_ = false;  // the session was told that the outlet is congested

@@ -1,11 +1,13 @@
 // The stages of a connection before and with MQTT: what is made of the bytes that were read.
 
 #include <algorithm>
+#include <vector>
 
 #include "base/log.h"
 #include "proto/detect/detect.h"
 #include "proto/http/request_head.h"
 #include "proto/http/response.h"
+#include "proto/proxy/forwarded.h"
 #include "proto/proxy/header.h"
 #include "proto/ws/frame_writer.h"
 #include "proto/ws/handshake.h"
@@ -57,23 +59,48 @@ void Connection::on_proxy_header(MutableBytes piece) {
     return;
   }
   const auto& header = std::get<ProxyHeader>(parsed);
-  if (header.kind == ProxyHeader::Kind::kProxied) {
-    const std::string text = header.source.text();
-    const std::string ip = text.substr(0, text.rfind(':'));
-    if (auto address = SocketAddress::parse(ip, header.source.port)) peer_ = *address;
-  }
+  proxied_ = true;
+  if (header.kind == ProxyHeader::Kind::kProxied) believe(header.source);
   ByteBuffer behind = std::move(tail_);
   enter(Stage::kDetect, shard_->options().suspect.detect_max);
   MutableBytes rest = behind.mutable_view().subspan(header.size);
   if (!rest.empty()) on_first_bytes(rest);
 }
 
+// From now on the client is who the proxy says that it is.
+void Connection::believe(const ProxyEndpoint& client) {
+  const auto address = SocketAddress::from_ip(client.ip(), client.port);
+  if (!address) return;
+  FL_LOG(kDebug, "connection.proxied", {"source", address->text()}, {"via", peer_.text()});
+  peer_ = *address;
+}
+
+// Of a listener that can do without one.
+void Connection::on_unasked_proxy_header(MutableBytes piece) {
+  if (tls_) return refuse("a PROXY header inside TLS; it belongs in front");
+  if (proxied_) return refuse("a second PROXY header");
+  if (listener_->proxy_header == ProxyUse::kNone) {
+    return refuse("a PROXY header, and this listener expects none (its proxy_header)");
+  }
+  if (!listener_->trusted_proxies.contains(peer_.ip())) {
+    return refuse("a PROXY header of one who is no trusted proxy");
+  }
+  stage_ = Stage::kProxyHeader;  // within the time that the first byte had
+  on_proxy_header(piece);
+}
+
 void Connection::on_first_bytes(MutableBytes piece) {
+  if (!tail_.empty()) {  // what might begin a PROXY header
+    tail_.append(piece);
+    ByteBuffer whole = std::move(tail_);
+    return on_first_bytes(whole.mutable_view());
+  }
   const ListenerProtocols& allowed = listener_->protocols;
   const SuspectLimits& limits = shard_->options().suspect;
   const bool in_tls = tls_ != nullptr;
   switch (detect_protocol(piece, ProxyExpectation::kNotExpected)) {
     case Protocol::kNeedMore:
+      tail_.append(piece);
       return;
     case Protocol::kTls: {
       auto context = shard_->tls();
@@ -94,6 +121,7 @@ void Connection::on_first_bytes(MutableBytes piece) {
       enter(Stage::kAwaitConnect, limits.connect_max);
       return on_mqtt_bytes(piece);
     case Protocol::kProxy:
+      return on_unasked_proxy_header(piece);
     case Protocol::kUnknown:
       break;
   }
@@ -117,7 +145,26 @@ void Connection::on_http_head(MutableBytes piece) {
   if (!closing() && !rest.empty()) on_frames(rest);
 }
 
+// A header that cannot be read is a proxy's fault, not its client's: turning devices away for it
+// would take them all off the line, so it is told in the log and the proxy's own address stays.
+void Connection::read_forwarded(const RequestHead& head) {
+  const bool list = listener_->forwarded_header == ForwardedHeader::kXForwardedFor;
+  if (listener_->forwarded_header == ForwardedHeader::kNone) return;
+  if (!listener_->trusted_proxies.contains(peer_.ip())) return;
+  std::vector<std::string_view> told;
+  for (std::string_view text : head.header_values(list ? "X-Forwarded-For" : "X-Real-IP")) {
+    told.push_back(text);
+  }
+  const Forwarded client =
+      list ? read_forwarded_for(told, listener_->trusted_proxies) : read_real_ip(told);
+  if (const auto* address = std::get_if<ProxyEndpoint>(&client)) believe(*address);
+  if (const auto* garbage = std::get_if<ForwardedGarbage>(&client)) {
+    FL_LOG(kWarning, "forwarded.ignored", {"source", peer_.text()}, {"cause", garbage->sentence});
+  }
+}
+
 void Connection::answer_http(const RequestHead& head) {
+  read_forwarded(head);
   const bool is_get = head.method == "GET" || head.method == "HEAD";
   if (is_get && head.path() == "/healthz" && !head.headers.has_token("Upgrade", "websocket")) {
     append_response(out(), {.status = 200, .body = "ok\n", .headers = {}},

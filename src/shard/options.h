@@ -9,6 +9,8 @@
 
 #include "net/tcp.h"
 #include "net/tls_context.h"
+#include "proto/proxy/forwarded.h"
+#include "proto/proxy/trusted_networks.h"
 #include "router/retained.h"
 #include "session/session.h"
 
@@ -25,15 +27,18 @@ struct ListenerProtocols {
   [[nodiscard]] bool any_tls() const { return mqtts || wss; }
 };
 
-// Whether connections begin with a PROXY protocol header (DESIGN section 2).
-enum class ProxyUse : uint8_t { kNone, kRequired };
+// Whether connections begin with a PROXY protocol header (DESIGN section 2). kOptional: those of
+// trusted proxies may.
+enum class ProxyUse : uint8_t { kNone, kOptional, kRequired };
 
 struct ListenerOptions {
   SocketAddress address;  // port 0: the kernel chooses
   ListenerProtocols protocols;
   ProxyUse proxy_header = ProxyUse::kNone;
-  // With kRequired: addresses of proxies that are believed; others are closed. Empty: none.
-  std::vector<std::string> trusted_proxies;
+  // Who is believed about a client's address: in a PROXY header and in `forwarded_header`. With
+  // kRequired all others are closed.
+  TrustedNetworks trusted_proxies;
+  ForwardedHeader forwarded_header = ForwardedHeader::kXForwardedFor;
 };
 
 // Before CONNECT is accepted a connection is a suspect (DESIGN section 2 and 11).

@@ -237,29 +237,6 @@ TEST(OnePortListener, NewCertificatesServeNewConnectionsOnly) {
   before.expect("PINGRESP");
 }
 
-TEST(OnePortListener, ProxyHeaderIsDemandedAndBelievedFromTrustedProxiesOnly) {
-  TestServer server({.shard_count = 2, .adjust = [](ServerOptions& options) {
-                       options.listeners[0].proxy_header = ProxyUse::kRequired;
-                       options.listeners[0].trusted_proxies = {"127.0.0.1"};
-                       options.listeners[1].proxy_header = ProxyUse::kRequired;
-                       options.listeners.push_back({.address = options.listeners[0].address});
-                       options.suspect.http_head_max = milliseconds(100);
-                     }});
-  auto answer = [&](const SocketAddress& address, std::string_view first) {
-    TestClient client(address, Transport::kTcp);
-    client.wire().send_socket(as_bytes(first));
-    client.send(client.hello(unique("c")));
-    return client.next();
-  };
-  const std::string_view v1 = "PROXY TCP4 203.0.113.7 192.0.2.1 5000 443\r\n";
-  EXPECT_EQ(answer(server.address(), v1), "CONNACK 0");
-  EXPECT_EQ(answer(server.address(), std::string_view("\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", 16)),
-            "CONNACK 0");
-  EXPECT_EQ(answer(server.address(), ""), "CLOSED");
-  EXPECT_EQ(answer(server.address6(), v1), "CLOSED");  // nobody is trusted there
-  EXPECT_EQ(answer(server.address(2), v1), "CLOSED");  // none is expected
-}
-
 TEST(OnePortListener, Tls12IsSpokenToo) {
   auto context =
       TlsContext::client({.ca_file = test_certificates().ca_certificate, .tls12_only = true});

@@ -67,6 +67,7 @@ Wire::Wire(const SocketAddress& address, Transport transport, WireOptions option
   fd_ = std::move(*fd);
   wait(POLLOUT);
   if (Status done = finish_connect(fd_.get()); !done) throw TestFailure(done.error().sentence);
+  if (!options_.preamble.empty()) send_socket(as_bytes(options_.preamble));
   if (is_tls(transport)) connect_tls();
   if (is_ws(transport)) upgrade();
 }

@@ -44,6 +44,7 @@ struct WireOptions {
   std::optional<uint64_t> chop_seed = {};      // cuts what is sent into small pieces
   std::shared_ptr<const TlsContext> tls = {};  // none: test_client_tls()
   std::vector<HeaderLine> headers = {};
+  std::string preamble = {};  // goes to the socket before TLS and HTTP: a PROXY header
 };
 
 // A client's end of a connection over one of the four transports: bytes of MQTT in and out.

@@ -28,8 +28,9 @@ Protocol detect_protocol(Bytes first, ProxyExpectation proxy) {
   const auto byte = std::to_integer<uint8_t>(first[0]);
   if (byte == 0x16) return Protocol::kTls;
   if (byte == 0x10) return Protocol::kMqtt;
-  if (byte >= 'A' && byte <= 'Z') return Protocol::kHttp;
-  return Protocol::kUnknown;
+  const Protocol proxied = detect_proxy(as_text(first));
+  if (proxied != Protocol::kUnknown) return proxied;
+  return byte >= 'A' && byte <= 'Z' ? Protocol::kHttp : Protocol::kUnknown;
 }
 
 }  // namespace fairlead

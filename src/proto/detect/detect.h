@@ -12,12 +12,13 @@ namespace fairlead {
 
 enum class Protocol : uint8_t { kNeedMore, kTls, kHttp, kMqtt, kProxy, kUnknown };
 
-// Whether a PROXY header must come first. The PROXY protocol (section 2) forbids guessing: where
-// one is expected anything else is kUnknown, and elsewhere a PROXY header is no protocol of ours.
+// Whether a PROXY header must come first. Where one must, anything else is kUnknown; elsewhere one
+// is told, so that it can be refused by its name.
 enum class ProxyExpectation : uint8_t { kNotExpected, kExpected };
 
-// kTls: 0x16. kMqtt: 0x10, a CONNECT. kHttp: an upper-case letter, the start of a method. At most
-// 12 bytes are looked at, and one is enough unless a PROXY header is expected.
+// kTls: 0x16. kMqtt: 0x10, a CONNECT. kHttp: an upper-case letter, the start of a method. kProxy:
+// a line that begins with "PROXY ", or the signature of version 2. At most 12 bytes are looked at,
+// and one is enough unless it might begin a PROXY header.
 [[nodiscard]] Protocol detect_protocol(Bytes first, ProxyExpectation proxy);
 
 }  // namespace fairlead

@@ -27,8 +27,16 @@ TEST(Detect, NothingYetNeedsMore) {
 TEST(Detect, OneByteTellsTlsMqttAndHttp) {
   EXPECT_EQ(bare("\x16"), Protocol::kTls);
   EXPECT_EQ(bare("\x10"), Protocol::kMqtt);
-  for (std::string_view method : {"GET", "POST", "PUT", "HEAD", "OPTIONS", "DELETE", "CONNECT"}) {
+  for (std::string_view method : {"GET", "HEAD", "OPTIONS", "DELETE", "CONNECT"}) {
     EXPECT_EQ(bare(method.substr(0, 1)), Protocol::kHttp) << method;
+    EXPECT_EQ(bare(method), Protocol::kHttp) << method;
+  }
+}
+
+TEST(Detect, AMethodThatBeginsLikeAProxyLineIsToldAtItsFirstDifference) {
+  EXPECT_EQ(bare("P"), Protocol::kNeedMore);
+  for (std::string_view method : {"PO", "PU", "PA", "PROP", "PROXY/"}) {
+    EXPECT_EQ(bare(method.substr(0, method.size() - 1)), Protocol::kNeedMore) << method;
     EXPECT_EQ(bare(method), Protocol::kHttp) << method;
   }
 }
@@ -36,18 +44,19 @@ TEST(Detect, OneByteTellsTlsMqttAndHttp) {
 TEST(Detect, EveryOtherFirstByteIsUnknown) {
   for (int byte = 0; byte < 256; ++byte) {
     const char first = static_cast<char>(byte);
-    if (byte == 0x16 || byte == 0x10 || (first >= 'A' && first <= 'Z')) continue;
+    if (byte == 0x16 || byte == 0x10 || first == '\r' || (first >= 'A' && first <= 'Z')) continue;
     EXPECT_EQ(bare({&first, 1}), Protocol::kUnknown) << byte;
   }
+  EXPECT_EQ(bare("\r\nGET"), Protocol::kUnknown);
 }
 
-TEST(Detect, ProxyHeaderIsOnlySeenWhereItIsExpected) {
-  EXPECT_EQ(bare("PROXY TCP4"), Protocol::kHttp);  // and refused there as a request
-  EXPECT_EQ(bare(kV2), Protocol::kUnknown);
-  EXPECT_EQ(proxied("PROXY "), Protocol::kProxy);
-  EXPECT_EQ(proxied("PROXY TCP4 1.2.3.4"), Protocol::kProxy);
-  EXPECT_EQ(proxied(kV2), Protocol::kProxy);
-  EXPECT_EQ(proxied(std::string(kV2) + "\x21"), Protocol::kProxy);
+TEST(Detect, ProxyHeaderIsSeenWhetherItIsExpectedOrNot) {
+  for (auto* detect : {bare, proxied}) {
+    EXPECT_EQ(detect("PROXY "), Protocol::kProxy);
+    EXPECT_EQ(detect("PROXY TCP4 1.2.3.4"), Protocol::kProxy);
+    EXPECT_EQ(detect(kV2), Protocol::kProxy);
+    EXPECT_EQ(detect(std::string(kV2) + "\x21"), Protocol::kProxy);
+  }
 }
 
 TEST(Detect, BeginningOfAProxyHeaderNeedsMore) {

@@ -1,12 +1,10 @@
 #include "proto/proxy/header.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
-#include <charconv>
-#include <cstring>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace fairlead {
@@ -17,45 +15,21 @@ using namespace std::string_view_literals;
 constexpr auto kV1Start = "PROXY "sv;
 constexpr auto kV2Start = "\r\n\r\n\0\r\nQUIT\n"sv;
 constexpr std::size_t kV2FixedSize = 16;
+constexpr uint8_t kLocal = 0;  // the command; the other one is PROXY
 
 Reject reject(std::string_view sentence) {
   return {ReasonCode::kMalformedPacket, "PROXY header: " + std::string(sentence)};
 }
 
-ProxyEndpoint endpoint(ProxyEndpoint::Family family, Bytes address, uint16_t port) {
-  ProxyEndpoint made;
-  made.family = family;
-  made.port = port;
-  std::memcpy(made.address.data(), address.data(), address.size());
-  return made;
-}
-
 // --- Version 1 ---
 
-// Decimal, no sign, no leading zero, at most 65535.
-std::optional<uint16_t> parse_port(std::string_view text) {
-  uint16_t port = 0;
-  const char* end = text.data() + text.size();
-  auto [stop, error] = std::from_chars(text.data(), end, port);
-  if (error != std::errc{} || stop != end || (text.size() > 1 && text[0] == '0')) {
-    return std::nullopt;
-  }
-  return port;
-}
-
+// The family is that of the text: TCP6 with "192.0.2.1" is malformed.
 std::optional<ProxyEndpoint> parse_endpoint(ProxyEndpoint::Family family, std::string_view address,
                                             std::string_view port) {
-  const bool ipv4 = family == ProxyEndpoint::Family::kIpv4;
-  ProxyEndpoint parsed;
-  parsed.family = family;
-  const std::string text(address);
-  const auto number = parse_port(port);
-  if (inet_pton(ipv4 ? AF_INET : AF_INET6, text.c_str(), parsed.address.data()) != 1 || !number ||
-      text.find('\0') != std::string::npos) {
-    return std::nullopt;
-  }
-  parsed.port = *number;
-  return parsed;
+  const bool colons = address.find(':') != std::string_view::npos;
+  const auto number = parse_proxy_port(port);
+  if (!number || colons != (family == ProxyEndpoint::Family::kIpv6)) return std::nullopt;
+  return ProxyEndpoint::parse_ip(address, *number);
 }
 
 // `line` is what stands between "PROXY " and the line end.
@@ -103,7 +77,15 @@ ProxyParse parse_v1(std::string_view text) {
 
 // --- Version 2 ---
 
-enum class Tlv : uint8_t { kCrc32c = 0x03, kUniqueId = 0x05, kSsl = 0x20 };
+enum class Tlv : uint8_t {
+  kAlpn = 0x01,
+  kAuthority = 0x02,
+  kCrc32c = 0x03,
+  kUniqueId = 0x05,
+  kSsl = 0x20,
+};
+constexpr std::size_t kAlpnMax = 255;       // what a TLS ClientHello can name
+constexpr std::size_t kAuthorityMax = 255;  // a host name
 constexpr std::size_t kUniqueIdMax = 128;
 constexpr std::size_t kSslHeadSize = 5;
 
@@ -137,23 +119,29 @@ std::optional<Reject> walk_tlvs(Bytes tlvs, Visit&& visit) {
 std::optional<Reject> check_tlvs(Bytes header, Bytes tlvs) {
   bool summed = false;
   return walk_tlvs(tlvs, [&](Tlv type, Bytes value) -> std::optional<Reject> {
-    if (type == Tlv::kCrc32c) {
-      if (value.size() != 4) return reject("the checksum does not have 4 bytes");
-      if (std::exchange(summed, true)) return reject("there are two checksums");
-      const auto at = static_cast<std::size_t>(value.data() - header.data());
-      if (crc32c(header, at) != load_be<uint32_t>(value.data())) {
+    switch (type) {
+      case Tlv::kAlpn:
+        if (value.size() > kAlpnMax) return reject("the ALPN is longer than 255 bytes");
+        return std::nullopt;
+      case Tlv::kAuthority:
+        if (value.size() > kAuthorityMax) return reject("the host name is longer than 255 bytes");
+        return std::nullopt;
+      case Tlv::kUniqueId:
+        if (value.size() > kUniqueIdMax) return reject("the unique id is longer than 128 bytes");
+        return std::nullopt;
+      case Tlv::kCrc32c: {
+        if (value.size() != 4) return reject("the checksum does not have 4 bytes");
+        if (std::exchange(summed, true)) return reject("there are two checksums");
+        const auto at = static_cast<std::size_t>(value.data() - header.data());
+        if (crc32c(header, at) == load_be<uint32_t>(value.data())) return std::nullopt;
         return reject("the checksum is wrong");
       }
+      case Tlv::kSsl:
+        if (value.size() < kSslHeadSize) return reject("the SSL TLV is cut short");
+        return walk_tlvs(value.subspan(kSslHeadSize),
+                         [](Tlv, Bytes) -> std::optional<Reject> { return std::nullopt; });
     }
-    if (type == Tlv::kUniqueId && value.size() > kUniqueIdMax) {
-      return reject("the unique id is longer than 128 bytes");
-    }
-    if (type == Tlv::kSsl) {
-      if (value.size() < kSslHeadSize) return reject("the SSL TLV is cut short");
-      return walk_tlvs(value.subspan(kSslHeadSize),
-                       [](Tlv, Bytes) -> std::optional<Reject> { return std::nullopt; });
-    }
-    return std::nullopt;
+    return std::nullopt;  // of another type: none of our business
   });
 }
 
@@ -164,9 +152,15 @@ std::optional<Reject> check_v2_fixed(Bytes in) {
     if (version_command >> 4 != 2) return reject("the binary header is not of version 2");
     if ((version_command & 0x0f) > 1) return reject("the command is neither LOCAL nor PROXY");
   }
-  if (in.size() > 13) {
+  // With LOCAL the family is to be ignored with the rest of the block.
+  if (in.size() > 13 && (std::to_integer<uint8_t>(in[12]) & 0x0f) != kLocal) {
     const auto family = std::to_integer<uint8_t>(in[13]);
-    if (family >> 4 > 3 || (family & 0x0f) > 2) return reject("the address family is unknown");
+    const auto transport = family & 0x0f;
+    if (family >> 4 > 3 || transport > 2) return reject("the address family is unknown");
+    if ((family >> 4 == 0) != (transport == 0)) {
+      return reject("family and transport do not go together");
+    }
+    if (transport == 2) return reject("the transport is not a stream");
   }
   if (in.size() >= kV2FixedSize) {
     const std::size_t size = kV2FixedSize + load_be<uint16_t>(in.data() + 14);
@@ -182,43 +176,28 @@ ProxyParse parse_v2(Bytes in) {
   header.size = kV2FixedSize + load_be<uint16_t>(in.data() + 14);
   if (in.size() < header.size) return ProxyNeedsMore{};
   const Bytes whole = in.first(header.size);
-  const auto command = std::to_integer<uint8_t>(in[12]) & 0x0f;
-  const auto family = std::to_integer<uint8_t>(in[13]) >> 4;
-  constexpr std::size_t kAddressSizes[] = {0, 4, 16, 108};
-  const std::size_t address_size = kAddressSizes[family];
-  const bool internet = family == 1 || family == 2;
-  const std::size_t block_size = 2 * address_size + (internet ? 4 : 0);
-
-  if (command == 0) {  // LOCAL: whatever follows is to be skipped
+  if ((std::to_integer<uint8_t>(in[12]) & 0x0f) == kLocal) {
     header.kind = ProxyHeader::Kind::kLocal;
     return header;
   }
+  const auto family = std::to_integer<uint8_t>(in[13]) >> 4;
+  constexpr std::size_t kAddressSizes[] = {0, 4, 16, 108};  // none, IPv4, IPv6, a path of unix
+  const std::size_t address_size = kAddressSizes[family];
+  const bool internet = family == 1 || family == 2;
+  const std::size_t block_size = 2 * address_size + (internet ? 4 : 0);
   const Bytes rest = whole.subspan(kV2FixedSize);
   if (rest.size() < block_size) return reject("it is too short for its addresses");
   if (auto complaint = check_tlvs(whole, rest.subspan(block_size))) return *complaint;
   if (!internet) return header;
-  if ((std::to_integer<uint8_t>(in[13]) & 0x0f) != 1) {
-    return reject("the transport is not a stream");
-  }
-  const auto kind = family == 1 ? ProxyEndpoint::Family::kIpv4 : ProxyEndpoint::Family::kIpv6;
   const std::byte* ports = rest.data() + 2 * address_size;
   header.kind = ProxyHeader::Kind::kProxied;
-  header.source = endpoint(kind, rest.first(address_size), load_be<uint16_t>(ports));
-  header.destination =
-      endpoint(kind, rest.subspan(address_size, address_size), load_be<uint16_t>(ports + 2));
+  header.source = *ProxyEndpoint::from_ip(rest.first(address_size), load_be<uint16_t>(ports));
+  header.destination = *ProxyEndpoint::from_ip(rest.subspan(address_size, address_size),
+                                               load_be<uint16_t>(ports + 2));
   return header;
 }
 
 }  // namespace
-
-std::string ProxyEndpoint::text() const {
-  if (family == Family::kNone) return "unknown";
-  char address_text[INET6_ADDRSTRLEN] = {};
-  const bool ipv4 = family == Family::kIpv4;
-  inet_ntop(ipv4 ? AF_INET : AF_INET6, address.data(), address_text, sizeof address_text);
-  const std::string host = ipv4 ? std::string(address_text) : "[" + std::string(address_text) + "]";
-  return host + ":" + std::to_string(port);
-}
 
 ProxyParse parse_proxy_header(Bytes in) {
   const std::string_view text = as_text(in);

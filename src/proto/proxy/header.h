@@ -1,30 +1,17 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <string>
 #include <variant>
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "proto/proxy/endpoint.h"
 
 // The header that a load balancer puts before the first byte of a connection: the PROXY protocol,
 // version 1 (a line of text) and version 2 (binary), as haproxy's doc/proxy-protocol.txt defines
 // it. Only to be asked for on listeners that expect it, from addresses that are trusted.
 
 namespace fairlead {
-
-struct ProxyEndpoint {
-  enum class Family : uint8_t { kNone, kIpv4, kIpv6 };
-
-  std::array<uint8_t, 16> address{};  // network order; the first 4 for IPv4
-  Family family = Family::kNone;
-  uint16_t port = 0;
-
-  // "192.0.2.1:443", "[2001:db8::1]:443", or "unknown".
-  [[nodiscard]] std::string text() const;
-  friend bool operator==(const ProxyEndpoint&, const ProxyEndpoint&) = default;
-};
 
 struct ProxyHeader {
   enum class Kind : uint8_t {

@@ -59,6 +59,16 @@ TEST(ProxyV1, GivesAddressesOfTcp6) {
   EXPECT_EQ(header.destination.text(), "[::1]:65535");
 }
 
+TEST(ProxyHeader, AnIpv4MappedAddressIsTheIpv4One) {
+  EXPECT_EQ(std::get<ProxyHeader>(parse("PROXY TCP6 ::ffff:192.0.2.1 ::1 5 6\r\n")).source.text(),
+            "192.0.2.1:5");
+  const std::string mapped = std::string(10, '\0') + "\xff\xff\xc0\x00\x02\x01"s;
+  const auto header =
+      std::get<ProxyHeader>(parse(v2(1, 0x21, mapped + mapped + "\xdc\x04\x01\xbb"s)));
+  EXPECT_EQ(header.source.text(), "192.0.2.1:56324");
+  EXPECT_EQ(header.destination.family, ProxyEndpoint::Family::kIpv4);
+}
+
 TEST(ProxyV1, UnknownIgnoresTheRestOfTheLine) {
   for (std::string_view text : {"PROXY UNKNOWN\r\n", "PROXY UNKNOWN ff:ff x 1\r\n"}) {
     const auto header = std::get<ProxyHeader>(parse(text));
@@ -116,10 +126,13 @@ TEST(ProxyV2, GivesAddressesOfBothFamilies) {
   EXPECT_EQ(header.destination.text(), "[2001:db8::2]:443");
 }
 
-TEST(ProxyV2, LocalSkipsWhatFollows) {
-  const auto header = std::get<ProxyHeader>(parse(v2(0, 0x00, "whatever")));
-  EXPECT_EQ(header.kind, Kind::kLocal);
-  EXPECT_EQ(header.size, 24u);
+TEST(ProxyV2, LocalSkipsWhatFollowsWhateverFamilyItNames) {
+  for (const uint8_t family : std::initializer_list<uint8_t>{0x00, 0x11, 0x31, 0x99}) {
+    const auto header = std::get<ProxyHeader>(parse(v2(0, family, "whatever")));
+    EXPECT_EQ(header.kind, Kind::kLocal);
+    EXPECT_EQ(header.size, 24u);
+    EXPECT_EQ(header.source.text(), "unknown");
+  }
 }
 
 TEST(ProxyV2, UnspecifiedAndUnixAddressesAreUnknown) {
@@ -137,6 +150,9 @@ TEST(ProxyV2, RefusesWhatIsMalformedWithItsCause) {
   EXPECT_EQ(complaint(v2(1, 0x11, kIpv4Block.substr(1))),
             "PROXY header: it is too short for its addresses");
   EXPECT_EQ(complaint(v2(1, 0x12, kIpv4Block)), "PROXY header: the transport is not a stream");
+  EXPECT_EQ(complaint(v2(1, 0x10, kIpv4Block)),
+            "PROXY header: family and transport do not go together");
+  EXPECT_EQ(complaint(v2(1, 0x01, "")), "PROXY header: family and transport do not go together");
   EXPECT_EQ(complaint("GET / HTTP/1.1\r\n"),
             "PROXY header: expected on this port, but the connection does not begin with one");
 }
@@ -144,8 +160,14 @@ TEST(ProxyV2, RefusesWhatIsMalformedWithItsCause) {
 TEST(ProxyV2, TlvsAreWalked) {
   EXPECT_EQ(complaint(v2(1, 0x11,
                          kIpv4Block + tlv(0x01, "mqtt") + tlv(0x02, "host") + tlv(0x04, "") +
-                             tlv(0xEA, "vpc"))),
+                             tlv(0xEA, "vpc") + tlv(0x30, "netns"))),
             "accepted");
+  EXPECT_EQ(complaint(v2(1, 0x00, tlv(0x02, "host"))), "accepted");
+  EXPECT_EQ(complaint(v2(1, 0x00, "ab")), "PROXY header: a TLV is cut short");
+  EXPECT_EQ(complaint(v2(1, 0x11, kIpv4Block + tlv(0x01, std::string(256, 'a')))),
+            "PROXY header: the ALPN is longer than 255 bytes");
+  EXPECT_EQ(complaint(v2(1, 0x11, kIpv4Block + tlv(0x02, std::string(256, 'a')))),
+            "PROXY header: the host name is longer than 255 bytes");
   EXPECT_EQ(complaint(v2(1, 0x11, kIpv4Block + "\x01\x00"s)), "PROXY header: a TLV is cut short");
   EXPECT_EQ(complaint(v2(1, 0x11, kIpv4Block + "\x01\x00\x05mqtt"s)),
             "PROXY header: a TLV is longer than the header");
@@ -165,6 +187,8 @@ TEST(ProxyV2, ChecksumIsVerified) {
   EXPECT_EQ(complaint(with_sum("\x20\xec\x95\x49"s)), "accepted");
   EXPECT_EQ(complaint(with_sum("\x00\x00\x00\x00"s)), "PROXY header: the checksum is wrong");
   EXPECT_EQ(complaint(with_sum("abc")), "PROXY header: the checksum does not have 4 bytes");
+  EXPECT_EQ(complaint(v2(1, 0x11, kIpv4Block + tlv(0x03, "\x20\xec\x95\x49"s) + tlv(0x04, "x"))),
+            "PROXY header: the checksum is wrong");  // it covers what stands behind it, too
 }
 
 TEST(ProxyHeader, EveryPrefixOfAValidHeaderNeedsMore) {
