@@ -169,8 +169,10 @@ TEST_P(BadInput, TopicThatIsNotUtf8IsClosed) {
   client.expect_disconnect(ReasonCode::kMalformedPacket);
 }
 
-TEST_P(BadInput, TextFramesAreRefusedWith1003) {
-  if (!is_ws(transport())) GTEST_SKIP();
+class BadFrames : public BadInput {};
+FL_OVER_WEBSOCKET(BadFrames);
+
+TEST_P(BadFrames, TextFramesAreRefusedWith1003) {
   TestClient before = client();
   ByteBuffer hello;
   mqtt::write(hello, before.hello(unique("c")));
@@ -181,8 +183,7 @@ TEST_P(BadInput, TextFramesAreRefusedWith1003) {
   EXPECT_EQ(after.close_code(), 1003);
 }
 
-TEST_P(BadInput, UnmaskedFramesAreRefusedWith1002) {
-  if (!is_ws(transport())) GTEST_SKIP();
+TEST_P(BadFrames, UnmaskedFramesAreRefusedWith1002) {
   TestClient client = connected();
   ByteBuffer frame;
   append_frame(frame, Opcode::kBinary, as_bytes(std::string_view("\xc0\x00", 2)));
@@ -190,8 +191,7 @@ TEST_P(BadInput, UnmaskedFramesAreRefusedWith1002) {
   EXPECT_EQ(client.close_code(), 1002);
 }
 
-TEST_P(BadInput, ReservedBitsAndOpcodesAreRefusedWith1002) {
-  if (!is_ws(transport())) GTEST_SKIP();
+TEST_P(BadFrames, ReservedBitsAndOpcodesAreRefusedWith1002) {
   for (std::string_view frame : {std::string_view("\xc2\x80zzzz"), std::string_view("\x83\x80zzzz"),
                                  std::string_view("\x09\x80zzzz"),     // a ping in fragments
                                  std::string_view("\x80\x80zzzz")}) {  // continues nothing
@@ -201,8 +201,7 @@ TEST_P(BadInput, ReservedBitsAndOpcodesAreRefusedWith1002) {
   }
 }
 
-TEST_P(BadInput, MessageOverTheLimitIsRefusedWith1009) {
-  if (!is_ws(transport())) GTEST_SKIP();
+TEST_P(BadFrames, MessageOverTheLimitIsRefusedWith1009) {
   TestClient client = connected();
   const std::byte header[] = {std::byte{0x82}, std::byte{0xff}, std::byte{0}, std::byte{0},
                               std::byte{0},    std::byte{0},    std::byte{1}, std::byte{0},
@@ -212,8 +211,10 @@ TEST_P(BadInput, MessageOverTheLimitIsRefusedWith1009) {
   EXPECT_EQ(client.close_code(), 1009);
 }
 
-TEST_P(BadInput, BrokenTlsRecordInALiveConnection) {
-  if (!is_tls(transport())) GTEST_SKIP();
+class BadRecords : public BadInput {};
+FL_OVER_TLS(BadRecords);
+
+TEST_P(BadRecords, BrokenTlsRecordInALiveConnection) {
   TestClient client = connected();
   client.wire().send_socket(as_bytes("\x17\x03\x03 this was never encrypted, was it?"));
   client.wire().finish_sending();

@@ -47,5 +47,16 @@ inline const auto kEveryVersion =
 #define FL_ONLY(Suite, ...) \
   INSTANTIATE_TEST_SUITE_P( \
       All, Suite, ::testing::Combine(kEveryTransport, ::testing::Values(__VA_ARGS__)), param_name)
+// What belongs to a transport. A test that skips the others would count as one that runs over them.
+#define FL_OVER_WEBSOCKET(Suite)                                                             \
+  INSTANTIATE_TEST_SUITE_P(                                                                  \
+      All, Suite,                                                                            \
+      ::testing::Combine(::testing::Values(Transport::kWs, Transport::kWss), kEveryVersion), \
+      param_name)
+#define FL_OVER_TLS(Suite)                                                                    \
+  INSTANTIATE_TEST_SUITE_P(                                                                   \
+      All, Suite,                                                                             \
+      ::testing::Combine(::testing::Values(Transport::kTls, Transport::kWss), kEveryVersion), \
+      param_name)
 
 }  // namespace fairlead::testing

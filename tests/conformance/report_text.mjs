@@ -12,9 +12,9 @@ there is none. What a statement demands is told in our words; the specification'
   server to prove; tests are named all the same where the server answers to a breach.
 - **Proven by** names tests as GoogleTest does, without their parameters:
   \`test_conformance --gtest_filter='*MQTT_3_1_2_24*'\` runs those of a statement.
-- **Over** is taken from the test programs themselves: the transports and protocol versions that
-  the row's tests run over, *unit* for those below any transport, *one server* for those of a whole
-  server in which the transport plays no part.
+- **Over** is taken from the test programs themselves: the transports, and the versions that the
+  specification is about, over which the row's tests run; *unit* for tests below any transport, *one
+  server* for those of a whole server that choose transports and versions themselves.
 
 The suite fails when a statement has no row, when a row names a test that does not exist, and when
 this page is not what the rows and the programs say. MQTT 3.1 has no numbered statements: tests

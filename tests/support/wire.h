@@ -70,7 +70,7 @@ class Wire {
   [[nodiscard]] const std::string& subprotocol() const { return subprotocol_; }
   [[nodiscard]] const std::vector<std::string>& pongs() const { return pongs_; }
   [[nodiscard]] bool closed() const { return closed_; }
-  // Bytes in MQTT messages of which each is one whole packet: false once one was not.
+  // Every message was binary, and one whole packet: false once one was not.
   [[nodiscard]] bool one_packet_per_message() const { return one_packet_per_message_; }
 
   void reset();  // the peer sees a connection that broke

@@ -4,7 +4,6 @@
 #include <string>
 #include <string_view>
 #include <variant>
-#include <vector>
 
 #include "base/bytes.h"
 #include "proto/http/header_fields.h"
@@ -43,11 +42,8 @@ struct RequestHead {
   [[nodiscard]] HeaderValues header_values(std::string_view name) const {
     return headers.values(name);
   }
-  [[nodiscard]] std::vector<std::string_view> header_lines(std::string_view name) const {
-    return headers.lines(name);
-  }
-  // The path of the target without its query: "/mqtt" of "/mqtt?x=1" and of "http://host/mqtt".
-  [[nodiscard]] std::string_view path() const;
+  // The target without its query.
+  [[nodiscard]] std::string_view path() const { return target.substr(0, target.find('?')); }
 };
 
 using RequestHeadParse = std::variant<HeadNeedsMore, RequestHead, HttpRefusal>;

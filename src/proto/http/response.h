@@ -34,8 +34,7 @@ void append_response(ByteBuffer& out, const HttpResponse& response,
 
 // The same for a refusal: the sentence and a line end are the body.
 void append_refusal(ByteBuffer& out, uint16_t status, std::string_view sentence,
-                    std::span<const HeaderField> headers = {},
-                    ResponseBody body = ResponseBody::kSent);
+                    std::span<const HeaderField> headers = {});
 inline void append_refusal(ByteBuffer& out, const HttpRefusal& refusal) {
   append_refusal(out, refusal.status, refusal.sentence);
 }
