@@ -152,14 +152,12 @@ void add_listener_keys(std::vector<ConfigKey>& keys) {
       ConfigType::kList, "listener.trusted_proxies", kRestart,
       [](Config & c) -> auto& { return c.listeners.back().trusted_proxies; },
       "Addresses and networks (`10.0.0.0/8`, `2001:db8::/32`) of the proxies that are believed "
-      "when "
-      "they tell a client's address."));
+      "when they tell a client's address."));
   keys.push_back(choice<ForwardedHeaderNames>(
       "listener.forwarded_header", kRestart,
       [](Config & c) -> auto& { return c.listeners.back().forwarded_header; },
       "The HTTP header in which proxies in `trusted_proxies` tell the address of a WebSocket "
-      "client; "
-      "from others it is ignored."));
+      "client; from others it is ignored."));
 }
 
 void add_server_keys(std::vector<ConfigKey>& keys) {

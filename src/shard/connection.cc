@@ -1,14 +1,13 @@
 #include "shard/connection.h"
 
 #include "base/log.h"
+#include "proto/http/response.h"
 #include "proto/ws/frame_writer.h"
 #include "shard/hosted_session.h"
 #include "shard/shard.h"
 
 namespace fairlead {
-namespace {
 
-// The close code that says to a browser what the reason code says to an MQTT 5.0 client.
 CloseCode close_code_of(ReasonCode reason) {
   switch (reason) {
     case ReasonCode::kPacketTooLarge:
@@ -28,8 +27,6 @@ CloseCode close_code_of(ReasonCode reason) {
       return CloseCode::kNormal;
   }
 }
-
-}  // namespace
 
 Connection::Connection(Shard& shard, UniqueFd fd, const SocketAddress& peer,
                        const ListenerOptions& listener)
@@ -172,6 +169,7 @@ ByteBuffer& Connection::out() {
 
 void Connection::send_packet(Bytes packet) {
   if (packet.empty()) return;  // would exceed the peer's Maximum Packet Size: left out
+  if (closing()) return;       // nothing follows DISCONNECT and the close frame
   ByteBuffer& to = out();
   if (framing_ == Framing::kWebSocket) {
     append_frame(to, Opcode::kBinary, packet);
@@ -203,11 +201,14 @@ void Connection::send(const mqtt::PingrespPacket& packet) {
 }
 
 void Connection::send_publish(const mqtt::Message& message, const mqtt::PublishForm& form) {
+  if (closing()) return;
   shard_->counters().messages_sent.add();
   shard_->encoder().append(out(), framing_, message, form);
 }
 
 Outlet Connection::outlet() {
+  if (closing())
+    return Outlet::kCongested;  // until the session is detached, at the end of the turn
   const ConnectionLimits& limits = shard_->options().connection;
   // A large burst within one turn is no sign of a slow peer: the socket may take it now.
   if (out_.size() >= limits.congested_bytes && wire_left() == 0) flush();
@@ -408,6 +409,7 @@ void Connection::on_timer(Instant now) {
         refuse("TLS handshake took too long");
         return;
       case Stage::kHttpHead:
+        append_refusal(out(), 408, "The head of the request did not come in time.");
         refuse("HTTP request head took too long");
         return;
       case Stage::kAwaitConnect:

@@ -29,6 +29,9 @@ class Shard;
 struct ProxyEndpoint;
 struct RequestHead;
 
+// The close code that says to a browser what the reason code says to an MQTT 5.0 client.
+[[nodiscard]] CloseCode close_code_of(ReasonCode reason);
+
 struct AllConnectionsTag {};
 struct FlushTag {};
 struct ClosingTag {};
@@ -160,8 +163,9 @@ class Connection final : public IoHandler,
   template <class T, class Use>
   void use_or_close(const Result<T>& parsed, Use&& use);
 
-  void refuse(std::string_view cause);       // before CONNECT is accepted: log and close
-  void protocol_error(const Reject& error);  // of an accepted client
+  // Before CONNECT is accepted: log and close; `code` is for the close frame where there is one.
+  void refuse(std::string_view cause, CloseCode code = CloseCode::kPolicyViolation);
+  void protocol_error(const Reject& error);  // of an accepted client, or before
   void begin_closing(DetachCause cause);
   void enter(Stage stage, milliseconds limit);
   void on_timer(Instant now);

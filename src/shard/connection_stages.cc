@@ -42,8 +42,9 @@ struct Connection::FrameSink {
 
 // --- Before MQTT ---------------------------------------------------------------------------------
 
-void Connection::refuse(std::string_view cause) {
+void Connection::refuse(std::string_view cause, CloseCode code) {
   if (closing()) return;
+  if (framing_ == Framing::kWebSocket) append_close(out(), code);
   shard_->counters().connects_refused.add();
   FL_LOG(kInfo, "connection.refused", {"source", peer_.text()}, {"transport", transport()},
          {"cause", cause});
@@ -165,20 +166,20 @@ void Connection::read_forwarded(const RequestHead& head) {
 
 void Connection::answer_http(const RequestHead& head) {
   read_forwarded(head);
+  const auto body = head.method == "HEAD" ? ResponseBody::kLeftOut : ResponseBody::kSent;
   const bool is_get = head.method == "GET" || head.method == "HEAD";
   if (is_get && head.path() == "/healthz" && !head.headers.has_token("Upgrade", "websocket")) {
-    append_response(out(), {.status = 200, .body = "ok\n", .headers = {}},
-                    head.method == "HEAD" ? ResponseBody::kLeftOut : ResponseBody::kSent);
+    append_response(out(), {.status = 200, .body = "ok\n", .headers = {}}, body);
     begin_closing(DetachCause::kConnectionLost);
     return;
   }
   if (tls_ ? !listener_->protocols.wss : !listener_->protocols.ws) {
-    append_refusal(out(), 403, "This listener does not take WebSocket connections.");
+    append_refusal(out(), 403, "This listener does not take WebSocket connections.", {}, body);
     return refuse("this listener does not take WebSocket");
   }
   UpgradeVerdict verdict = evaluate_upgrade(head);
   if (auto* refusal = std::get_if<UpgradeRefusal>(&verdict)) {
-    append_refusal(out(), refusal->status, refusal->sentence, refusal->headers);
+    append_refusal(out(), refusal->status, refusal->sentence, refusal->headers, body);
     refuse("HTTP " + std::to_string(refusal->status) + ": " + std::string(refusal->sentence));
     return;
   }
@@ -192,10 +193,10 @@ void Connection::answer_http(const RequestHead& head) {
 void Connection::on_frames(MutableBytes piece) {
   std::optional<CloseCode> broken = frames_.feed(piece, FrameSink{*this});
   if (!broken || closing()) return;
-  append_close(out(), *broken);
   const std::string cause =
       "WebSocket: frame refused with close code " + std::to_string(static_cast<uint16_t>(*broken));
-  if (!session_) return refuse(cause);
+  if (!session_) return refuse(cause, *broken);
+  append_close(out(), *broken);
   FL_LOG(kInfo, "connection.closed", {"device", session_->name()}, {"cause", cause},
          {"source", peer_.text()}, {"transport", transport()});
   begin_closing(DetachCause::kConnectionLost);
@@ -242,7 +243,7 @@ void Connection::protocol_error(const Reject& error) {
   if (session_) {
     close(CloseStyle::kWithDisconnect, error.code, error.sentence, DetachCause::kConnectionLost);
   } else {
-    refuse(error.sentence);
+    refuse(error.sentence, close_code_of(error.code));
   }
 }
 
@@ -259,7 +260,8 @@ void Connection::on_packet(const mqtt::FixedHeader& header, Bytes packet) {
   } else if (header.type == mqtt::PacketType::kConnect) {
     on_connect(packet, body);
   } else {
-    refuse(std::string(mqtt::packet_name(header.type)) + " before CONNECT");
+    refuse(std::string(mqtt::packet_name(header.type)) + " before CONNECT",
+           CloseCode::kProtocolError);
   }
 }
 
@@ -289,7 +291,7 @@ void Connection::on_connect(Bytes packet, Bytes body) {
            {"cause", error.sentence});
     refuse_connect(error.code, error.sentence);
   } else {
-    refuse(error.sentence);
+    refuse(error.sentence, close_code_of(error.code));
   }
 }
 

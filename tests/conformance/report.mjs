@@ -93,7 +93,7 @@ function readTests(programs) {
   return tests;
 }
 
-// "tcp_v311" → { transport: 'tcp', version: 'v311' }; the version may be missing. null: no transport.
+// "tcp_v311" → { transport: 'tcp', version: 'v311' }; the version may be missing, and is '' then.
 function wireOf(param) {
   const match = /^(tcp|tls|ws|wss)(?:_(v31|v311|v5))?$/.exec(param);
   return match && { transport: match[1], version: match[2] ?? '' };

@@ -194,7 +194,8 @@ bool TestClient::take_packet() {
 
 std::string TestClient::next() {
   if (!take_packet()) return "CLOSED";
-  EXPECT_TRUE(wire_.one_packet_per_message()) << "a WebSocket message is not one packet, or not binary";
+  EXPECT_TRUE(wire_.one_packet_per_message())
+      << "a WebSocket message is not one packet, or not binary";
   return describe();
 }
 

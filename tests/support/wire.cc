@@ -54,7 +54,7 @@ struct Wire::Sink {
   }
   Flow on_close(CloseCode code, std::string_view) {
     wire.close_code_ = code;
-    return Flow::kContinue;
+    return Flow::kStop;
   }
 };
 
@@ -208,11 +208,13 @@ bool Wire::fill() {
 }
 
 void Wire::take_plain(MutableBytes plain) {
-  if (!upgraded_) {
-    stream_.append(plain);
-  } else if (auto broken = frames_.feed(plain, Sink{*this})) {
-    throw TestFailure("the server broke RFC 6455: " + std::to_string(static_cast<int>(*broken)));
+  if (!upgraded_) return stream_.append(plain);
+  if (!close_code_) {
+    if (auto broken = frames_.feed_some(plain, Sink{*this})) {
+      throw TestFailure("the server broke RFC 6455: " + std::to_string(static_cast<int>(*broken)));
+    }
   }
+  if (close_code_ && !plain.empty()) throw TestFailure("the server went on behind its close frame");
 }
 
 void Wire::reset() {

@@ -33,6 +33,14 @@ void HeaderValues::Iterator::advance() {
   }
 }
 
+std::vector<std::string_view> HeaderFields::lines(std::string_view name) const {
+  std::vector<std::string_view> values;
+  for (const auto& [field_name, value] : fields_) {
+    if (equals_ignoring_case(field_name, name)) values.push_back(value);
+  }
+  return values;
+}
+
 std::optional<std::string_view> HeaderFields::first(std::string_view name) const {
   for (const auto& [field_name, value] : fields_) {
     if (equals_ignoring_case(field_name, name)) return value;

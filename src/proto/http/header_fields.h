@@ -72,6 +72,8 @@ class HeaderFields {
   [[nodiscard]] auto end() const { return fields_.end(); }
 
   [[nodiscard]] HeaderValues values(std::string_view name) const { return {fields_, name}; }
+  // The values of the lines of that name, not split.
+  [[nodiscard]] std::vector<std::string_view> lines(std::string_view name) const;
   // The value of the first line of that name, not split.
   [[nodiscard]] std::optional<std::string_view> first(std::string_view name) const;
   // How many lines have that name.

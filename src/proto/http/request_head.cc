@@ -10,11 +10,25 @@ namespace {
 
 HttpRefusal bad(std::string_view sentence) { return {400, std::string(sentence)}; }
 
-// RFC 9112 section 3.2, read loosely in form (any path is good here) and strictly in characters.
+// "http", "wss": RFC 3986 section 3.1.
+bool is_scheme(std::string_view text) {
+  return !text.empty() && http::is_alpha(text[0]) &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return http::is_alpha(c) || http::is_digit(c) || c == '+' || c == '-' || c == '.';
+         });
+}
+
+// RFC 9112 section 3.2, read loosely in form (any path is good here) and strictly in characters. A
+// fragment is never sent (RFC 6455 section 3).
 bool is_target(std::string_view target, std::string_view method) {
-  if (target.empty() || !std::all_of(target.begin(), target.end(), http::is_visible)) return false;
+  const bool good_characters = std::all_of(target.begin(), target.end(),
+                                           [](char c) { return http::is_visible(c) && c != '#'; });
+  if (target.empty() || !good_characters) return false;
   if (method == "CONNECT") return true;
-  return target[0] == '/' || target == "*" || target.find("://") != std::string_view::npos;
+  if (target[0] == '/') return true;
+  if (target == "*") return method == "OPTIONS";
+  const std::size_t authority = target.find("://");
+  return authority != std::string_view::npos && is_scheme(target.substr(0, authority));
 }
 
 std::optional<HttpRefusal> read_request_line(std::string_view line, RequestHead& head) {
@@ -75,6 +89,15 @@ std::optional<HttpRefusal> check_body_framing(const HeaderFields& headers) {
 }
 
 }  // namespace
+
+std::string_view RequestHead::path() const {
+  std::string_view path = target.substr(0, target.find('?'));
+  if (path.starts_with('/')) return path;
+  const std::size_t authority = path.find("://");
+  if (authority == std::string_view::npos) return path;
+  path.remove_prefix(authority + 3);
+  return path.find('/') == std::string_view::npos ? "/" : path.substr(path.find('/'));
+}
 
 RequestHeadParse parse_request_head(Bytes in, const HeadLimits& limits, std::size_t searched) {
   auto found = http::find_head(in, limits, searched);

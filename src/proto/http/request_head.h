@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "base/bytes.h"
 #include "proto/http/header_fields.h"
@@ -42,8 +43,11 @@ struct RequestHead {
   [[nodiscard]] HeaderValues header_values(std::string_view name) const {
     return headers.values(name);
   }
-  // The target without its query.
-  [[nodiscard]] std::string_view path() const { return target.substr(0, target.find('?')); }
+  [[nodiscard]] std::vector<std::string_view> header_lines(std::string_view name) const {
+    return headers.lines(name);
+  }
+  // The path of the target without its query: "/mqtt" of "/mqtt?x=1" and of "http://host/mqtt".
+  [[nodiscard]] std::string_view path() const;
 };
 
 using RequestHeadParse = std::variant<HeadNeedsMore, RequestHead, HttpRefusal>;

@@ -45,6 +45,19 @@ TEST(RequestHead, GivesViewsOfAllParts) {
   EXPECT_EQ(head.headers.first("absent"), std::nullopt);
 }
 
+TEST(RequestHead, PathIsThatOfAnAbsoluteTargetToo) {
+  auto path_of = [](std::string_view target) {
+    const std::string text = "GET " + std::string(target) + " HTTP/1.1\r\nHost: a\r\n\r\n";
+    return std::string(std::get<RequestHead>(parse(text)).path());
+  };
+  EXPECT_EQ(path_of("http://a:80/healthz?x=/y"), "/healthz");
+  EXPECT_EQ(path_of("wss://a/b/c"), "/b/c");
+  EXPECT_EQ(path_of("http://a"), "/");
+  EXPECT_EQ(path_of("http://a?x=/y"), "/");
+  EXPECT_EQ(path_of("/x?y=http://a/b"), "/x");
+  EXPECT_EQ(path_of("//a/b"), "//a/b");
+}
+
 TEST(RequestHead, RepeatedHeadersAndCommaListsReadAsOneList) {
   auto values_of = [](std::string_view line) {
     const std::string text = with_header(line);
@@ -116,6 +129,10 @@ TEST(RequestHead, RefusesABrokenFirstLine) {
   EXPECT_EQ(verdict("GET  HTTP/1.1\r\nHost: a\r\n\r\n"), no_target);
   EXPECT_EQ(verdict("GET /a b HTTP/1.1\r\nHost: a\r\n\r\n"), no_target);
   EXPECT_EQ(verdict("GET /\xc3\xa9 HTTP/1.1\r\nHost: a\r\n\r\n"), no_target);
+  EXPECT_EQ(verdict("GET /mqtt#part HTTP/1.1\r\nHost: a\r\n\r\n"), no_target);
+  EXPECT_EQ(verdict("GET * HTTP/1.1\r\nHost: a\r\n\r\n"), no_target);
+  EXPECT_EQ(verdict("GET ://a/ HTTP/1.1\r\nHost: a\r\n\r\n"), no_target);
+  EXPECT_EQ(verdict("GET 1+://a/ HTTP/1.1\r\nHost: a\r\n\r\n"), no_target);
 }
 
 TEST(RequestHead, RefusesLinesThatOtherParsersReadDifferently) {

@@ -107,13 +107,13 @@ void append_response(ByteBuffer& out, const HttpResponse& response, ResponseBody
 }
 
 void append_refusal(ByteBuffer& out, uint16_t status, std::string_view sentence,
-                    std::span<const HeaderField> headers) {
+                    std::span<const HeaderField> headers, ResponseBody body) {
   HttpResponse response;
-  const std::string body = std::string(sentence) + "\n";
+  const std::string text = std::string(sentence) + "\n";
   response.status = status;
-  response.body = body;
+  response.body = text;
   response.headers = headers;
-  append_response(out, response);
+  append_response(out, response, body);
 }
 
 ResponseHeadParse parse_response_head(Bytes in, const HeadLimits& limits, std::size_t searched) {

@@ -34,7 +34,8 @@ void append_response(ByteBuffer& out, const HttpResponse& response,
 
 // The same for a refusal: the sentence and a line end are the body.
 void append_refusal(ByteBuffer& out, uint16_t status, std::string_view sentence,
-                    std::span<const HeaderField> headers = {});
+                    std::span<const HeaderField> headers = {},
+                    ResponseBody body = ResponseBody::kSent);
 inline void append_refusal(ByteBuffer& out, const HttpRefusal& refusal) {
   append_refusal(out, refusal.status, refusal.sentence);
 }

@@ -51,6 +51,12 @@ TEST(Response, RefusalSaysItsSentenceAndAnnouncesAnUpgrade) {
             "Content-Length: 25\r\n\r\nSend Upgrade: websocket.\n");
 }
 
+TEST(Response, RefusalOfHeadHasTheLengthWithoutTheSentence) {
+  ByteBuffer out;
+  append_refusal(out, 405, "Use GET.", {}, ResponseBody::kLeftOut);
+  EXPECT_TRUE(text_of(out).ends_with("Content-Length: 9\r\n\r\n"));
+}
+
 TEST(Response, EveryRefusalOfARequestHeadHasItsReasonPhrase) {
   for (int status : {400, 405, 408, 414, 426, 429, 431, 503, 505}) {
     EXPECT_NE(reason_phrase(static_cast<uint16_t>(status)), "Unknown") << status;

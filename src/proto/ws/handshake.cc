@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "proto/ws/extension.h"
+
 namespace fairlead {
 namespace {
 
@@ -68,15 +70,15 @@ void append_line(ByteBuffer& out, std::string_view name, std::string_view value)
 
 // What is wrong with the request, without its subprotocols.
 std::optional<UpgradeRefusal> check_request(const UpgradeRequest& request) {
+  if (request.method != "GET") {
+    return UpgradeRefusal{405, "A WebSocket begins with a GET request: use GET.", kWantGet};
+  }
   const bool any_upgrade = request.upgrade_to_websocket || !request.keys.empty();
   if (!any_upgrade) {
     return UpgradeRefusal{426,
                           "This port speaks MQTT over WebSocket: send Upgrade: websocket, or MQTT "
                           "without HTTP.",
                           kWantUpgrade};
-  }
-  if (request.method != "GET") {
-    return UpgradeRefusal{405, "A WebSocket begins with a GET request: use GET.", kWantGet};
   }
   if (request.minor_version == 0) {
     return UpgradeRefusal{505,
@@ -104,6 +106,13 @@ std::optional<UpgradeRefusal> check_request(const UpgradeRequest& request) {
     return UpgradeRefusal{400,
                           "A WebSocket request has no body: send no Content-Length and no "
                           "Transfer-Encoding.",
+                          {}};
+  }
+  for (std::string_view line : request.extension_lines) {
+    if (parse_extensions(line)) continue;
+    return UpgradeRefusal{400,
+                          "The Sec-WebSocket-Extensions header is malformed: send names with "
+                          "parameters (a; b=1, c), or leave it out.",
                           {}};
   }
   return std::nullopt;

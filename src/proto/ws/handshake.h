@@ -14,8 +14,9 @@
 
 // The opening handshake of WebSocket (RFC 6455 section 4), both sides. The functions that read a
 // head are templates over it, for proto/http has the rank of this folder and is not included: a
-// request head has `method`, `minor_version` and `header_values(name)`, a range of list elements; a
-// response head has `status` instead of `method`.
+// request head has `method`, `minor_version`, `header_values(name)`, a range of list elements, and
+// `header_lines(name)`, a range of values as they stand, for headers that are no lists; a response
+// head has `status` instead of `method`.
 
 namespace fairlead {
 
@@ -46,9 +47,10 @@ struct UpgradeRequest {
   bool upgrade_to_websocket = false;
   bool connection_upgrade = false;
   bool has_body = false;
-  std::vector<std::string_view> keys;
-  std::vector<std::string_view> versions;
-  std::vector<std::string_view> subprotocols;
+  std::vector<std::string_view> keys;             // a line each
+  std::vector<std::string_view> versions;         // a line each
+  std::vector<std::string_view> subprotocols;     // over all lines
+  std::vector<std::string_view> extension_lines;  // a line each
 
   void add_upgrade(std::string_view token);
   void add_connection(std::string_view token);
@@ -67,13 +69,16 @@ template <class Head>
   request.minor_version = head.minor_version;
   for (std::string_view token : head.header_values("Upgrade")) request.add_upgrade(token);
   for (std::string_view token : head.header_values("Connection")) request.add_connection(token);
-  for (std::string_view length : head.header_values("Content-Length")) {
-    request.has_body = request.has_body || length != "0";
+  for (std::string_view length : head.header_lines("Content-Length")) {
+    request.has_body = request.has_body || length.find_first_not_of('0') != length.npos;
   }
-  request.has_body = request.has_body || !head.header_values("Transfer-Encoding").empty();
-  for (std::string_view v : head.header_values("Sec-WebSocket-Key")) request.keys.push_back(v);
-  for (std::string_view v : head.header_values("Sec-WebSocket-Version")) {
+  request.has_body = request.has_body || !head.header_lines("Transfer-Encoding").empty();
+  for (std::string_view v : head.header_lines("Sec-WebSocket-Key")) request.keys.push_back(v);
+  for (std::string_view v : head.header_lines("Sec-WebSocket-Version")) {
     request.versions.push_back(v);
+  }
+  for (std::string_view v : head.header_lines("Sec-WebSocket-Extensions")) {
+    request.extension_lines.push_back(v);
   }
   for (std::string_view v : head.header_values("Sec-WebSocket-Protocol")) {
     request.subprotocols.push_back(v);

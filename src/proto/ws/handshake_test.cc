@@ -26,6 +26,9 @@ struct Head {
     }
     return values;
   }
+  [[nodiscard]] std::vector<std::string_view> header_lines(std::string_view name) const {
+    return header_values(name);
+  }
   void remove(std::string_view name) {
     std::erase_if(lines, [&](const HeaderLine& line) { return line.first == name; });
   }
@@ -140,7 +143,19 @@ TEST(Handshake, RefusesOtherMethods) {
     Head head = good_request();
     head.method = method;
     EXPECT_EQ(verdict(head), "405 A WebSocket begins with a GET request: use GET. [Allow: GET]");
+    head.lines.clear();
+    EXPECT_EQ(verdict(head), "405 A WebSocket begins with a GET request: use GET. [Allow: GET]");
   }
+}
+
+TEST(Handshake, RefusesMalformedExtensionsAndDeclinesOthers) {
+  Head head = good_request();
+  head.set("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits, x-foo");
+  EXPECT_EQ(verdict(head), "101 mqtt");
+  head.lines.emplace_back("Sec-WebSocket-Extensions", "a; =b");
+  EXPECT_EQ(verdict(head),
+            "400 The Sec-WebSocket-Extensions header is malformed: send names with parameters "
+            "(a; b=1, c), or leave it out.");
 }
 
 TEST(Handshake, RefusesHttp10) {
@@ -196,8 +211,10 @@ TEST(Handshake, RefusesABody) {
   const std::string expected =
       "400 A WebSocket request has no body: send no Content-Length and no Transfer-Encoding.";
   Head head = good_request();
-  head.set("Content-Length", "0");
-  EXPECT_EQ(verdict(head), "101 mqtt");
+  for (std::string_view none : {"0", "000"}) {
+    head.set("Content-Length", none);
+    EXPECT_EQ(verdict(head), "101 mqtt");
+  }
   head.set("Content-Length", "5");
   EXPECT_EQ(verdict(head), expected);
   head.remove("Content-Length");

@@ -6,7 +6,7 @@ import mqtt from 'mqtt';
 
 import { obey, say } from './obey.mjs';
 
-const [url, ca, clientId, username, password, version] = process.argv.slice(2);
+const [url, ca, clientId, username, password, version, localAddress] = process.argv.slice(2);
 let client;
 
 obey({
@@ -23,6 +23,7 @@ obey({
         ? { properties: { sessionExpiryInterval: 300 } }
         : {}),
       ca: readFileSync(ca),
+      ...(localAddress ? { localAddress, wsOptions: { localAddress } } : {}),
       reconnectPeriod: 0,
     });
     client.on('message', (topic, payload, { qos }) => say('message', qos, topic, payload));

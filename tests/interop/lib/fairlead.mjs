@@ -2,7 +2,7 @@
 // build/release/fairlead of this tree.
 
 import { execFile, spawn } from 'node:child_process';
-import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
+import { accessSync, constants, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -42,6 +42,7 @@ export class Fairlead {
   directory = mkdtempSync(join(tmpdir(), 'fairlead-test-'));
   #child = null;
   #log = '';
+  #awaited = new Set();
   #exit = null;
 
   get ca() {
@@ -90,18 +91,26 @@ export class Fairlead {
     );
   }
 
-  // Starts `serve` on ports of the kernel's choice; resolves when every listener is ready.
+  // Starts `serve` on ports of the kernel's choice, or as a configuration file says; resolves when
+  // every listener is ready.
   async start(...args) {
-    const listen = args.includes('--listen') ? [] : ['--listen', '127.0.0.1:0'];
+    const config = args[args.indexOf('--config') + 1];
+    const configured = args.includes('--config')
+      ? readFileSync(config, 'utf8').split('[[listener]]').length - 1
+      : 0;
+    const listen = args.includes('--listen') || configured ? [] : ['--listen', '127.0.0.1:0'];
     this.#child = spawn(
       binary,
       ['--data-dir', this.directory, 'serve', ...listen, '--admin', '127.0.0.1:0', ...args],
       { stdio: ['ignore', 'pipe', 'pipe'] },
     );
-    const wanted = 1 + (listen.length ? 1 : args.filter((each) => each === '--listen').length);
+    const wanted =
+      1 +
+      (configured || (listen.length ? 1 : args.filter((each) => each === '--listen').length));
     const ready = new Inbox();
     const keep = (line) => {
       this.#log = `${this.#log}${line}\n`.slice(-16_384);
+      for (const wait of this.#awaited) wait(line);
       if (/^(listening|admin) /.test(line)) ready.push(line);
     };
     const read = [lines(this.#child.stdout, keep), lines(this.#child.stderr, keep)];
@@ -139,6 +148,18 @@ export class Fairlead {
 
   get log() {
     return this.#log;
+  }
+
+  // Resolves to the next line of the log that matches, from now on. Ask before causing it.
+  logged(pattern) {
+    const found = new Inbox();
+    const look = (line) => {
+      if (!pattern.test(line)) return;
+      this.#awaited.delete(look);
+      found.push(line);
+    };
+    this.#awaited.add(look);
+    return found.take(1, `a log line like ${pattern}`).then(([line]) => line);
   }
 
   signal(name) {
