@@ -40,6 +40,9 @@ enum class CloseCode : uint16_t {
 
 using MaskKey = std::array<std::byte, 4>;
 
+// RSV1 of the first frame of a message: it is compressed (RFC 7692 section 6).
+inline constexpr std::byte kCompressedBit{0x40};
+
 // A control frame carries at most this (section 5.5).
 inline constexpr std::size_t kControlPayloadMax = 125;
 

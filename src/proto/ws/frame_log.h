@@ -21,6 +21,13 @@ class FrameLog {
     text_ += kind == Opcode::kText ? "end:text;" : "end:binary;";
     return answer();
   }
+  Flow on_compressed(MutableBytes piece, LastPiece last, Opcode kind) {
+    broken_ = broken_ || (piece.empty() && last == LastPiece::kNo);
+    data_.append(as_text(piece));
+    if (last == LastPiece::kNo) return answer();
+    flush();
+    return note(kind == Opcode::kText ? "deflated:text" : "deflated:binary", "");
+  }
   Flow on_ping(Bytes payload) { return note("ping:", as_text(payload)); }
   Flow on_pong(Bytes payload) { return note("pong:", as_text(payload)); }
   Flow on_close(CloseCode code, std::string_view reason) {

@@ -27,6 +27,7 @@ class Frames {
     static constexpr std::string_view kCharacters[] = {"a", "\xc3\xa9", "\xe2\x82\xac",
                                                        "\xf0\x9f\x98\x80"};
     const bool text = below(3) == 0;
+    const bool compressed = below(3) == 0;
     std::string payload;
     for (size_t i = below(4) == 0 ? below(300) : below(20); i > 0; --i) {
       payload += text ? std::string(kCharacters[below(4)]) : std::string(1, char(below(256)));
@@ -36,6 +37,7 @@ class Frames {
     Opcode opcode = text ? Opcode::kText : Opcode::kBinary;
     std::string_view rest = payload;
     std::string shown;
+    const size_t first = wire.size();
     while (below(3) == 0) {
       const size_t size = below(rest.size() + 1);
       append_frame(wire, opcode, as_bytes(rest.substr(0, size)), key(), Fragment::kMoreFollow);
@@ -47,7 +49,9 @@ class Frames {
     append_frame(wire, opcode, as_bytes(rest), key());
     shown.append(rest);
     show(events, shown);
-    events += text ? "end:text;" : "end:binary;";
+    if (compressed) wire.data()[first] |= kCompressedBit;
+    events += compressed ? "deflated:" : "end:";
+    events += text ? "text;" : "binary;";
   }
 
   // The same events, cut into reads of random size; the reader sees a copy, for it unmasks in
@@ -55,6 +59,7 @@ class Frames {
   std::string read_in_pieces(Bytes wire, size_t piece_max) {
     std::vector<std::byte> bytes(wire.begin(), wire.end());
     FrameReader reader(reader_, kLimits);
+    reader.set_compression(Compression::kNegotiated);
     FrameLog log;
     std::optional<CloseCode> code;
     for (size_t at = 0; at < bytes.size() && !code;) {

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/utf8.h"
+#include "proto/ws/deflate.h"
 
 namespace fairlead {
 namespace {
@@ -48,8 +49,18 @@ std::optional<CloseCode> FrameReader::take_header(MutableBytes& in) {
   return std::nullopt;
 }
 
-std::optional<CloseCode> FrameReader::judge_first_byte() const {
-  if ((first_ & kReservedBits) != 0) return CloseCode::kProtocolError;
+std::optional<CloseCode> FrameReader::judge_first_byte() {
+  const uint8_t reserved = first_ & kReservedBits;
+  const bool begins = opcode() == Opcode::kText || opcode() == Opcode::kBinary;
+  const bool compressed = reserved == std::to_integer<uint8_t>(kCompressedBit) && begins &&
+                          compression_ == Compression::kNegotiated;
+  if (reserved != 0 && !compressed) return CloseCode::kProtocolError;
+  if (auto code = judge_opcode()) return code;
+  if (begins) compressed_ = compressed;
+  return std::nullopt;
+}
+
+std::optional<CloseCode> FrameReader::judge_opcode() const {
   const bool in_message = message_ != Opcode::kContinuation;
   switch (opcode()) {
     case Opcode::kContinuation:
@@ -86,7 +97,8 @@ std::optional<CloseCode> FrameReader::judge_length() {
   const uint64_t least = field == 8 ? 0x10000 : field == 2 ? 126 : 0;
   if (payload_left_ < least || payload_left_ >> 63 != 0) return CloseCode::kProtocolError;
   if (is_control()) return std::nullopt;
-  if (message_size_ > message_bytes_max_ || payload_left_ > message_bytes_max_ - message_size_) {
+  const uint64_t most = compressed_ ? compressed_bytes_max(message_bytes_max_) : message_bytes_max_;
+  if (message_size_ > most || payload_left_ > most - message_size_) {
     return CloseCode::kMessageTooBig;
   }
   message_size_ += payload_left_;

@@ -24,6 +24,14 @@ enum class TextFrames : uint8_t {
   kAccept,  // after checking that they are UTF-8
 };
 
+// Of permessage-deflate (RFC 7692): what frame carries RSV1.
+enum class Compression : uint8_t {
+  kNone,       // nothing was agreed on: the bit is refused like the other reserved ones
+  kNegotiated  // the first frame of a message may have it
+};
+
+enum class LastPiece : uint8_t { kNo, kYes };
+
 // What a callback of the sink answers. After kStop no callback follows in this call.
 enum class Flow : uint8_t { kContinue, kStop };
 
@@ -34,6 +42,10 @@ enum class Flow : uint8_t { kContinue, kStop };
 //   on_data(MutableBytes piece)      a contiguous piece of a message's payload, never empty
 //   on_message_end(Opcode kind)      kBinary or kText; an empty message has only this
 //   on_ping(Bytes), on_pong(Bytes)   whole payloads
+//   on_compressed(MutableBytes piece, LastPiece, Opcode kind)   only where compression was agreed
+//                                    on, instead of both of the above, for a compressed message:
+//                                    its payload as it is; the last piece may be empty, and text is
+//                                    not yet checked
 //   on_close(CloseCode, std::string_view reason)   kNoStatus if the frame was empty; whatever comes
 //                                    behind it is ignored
 // Views are valid during the callback. A callback must not destroy or move the reader.
@@ -65,6 +77,10 @@ class FrameReader {
   // From the next frame on; a product may allow more once its device is known.
   void set_message_bytes_max(uint64_t bytes) { message_bytes_max_ = bytes; }
 
+  // From the next message on. The limit of a message then applies to what it holds, which is the
+  // sink's to check; on the wire it may have compressed_bytes_max() of it.
+  void set_compression(Compression compression) { compression_ = compression; }
+
   // Between two messages, with nothing pending: the state in which bytes can change hands freely.
   [[nodiscard]] bool at_rest() const {
     return stage_ == Stage::kHeader && header_size_ == 0 && message_ == Opcode::kContinuation;
@@ -94,9 +110,12 @@ class FrameReader {
   Step feed_data(MutableBytes& in, Sink& sink);
   template <class Sink>
   Step feed_control(MutableBytes& in, Sink& sink);
+  template <class Sink>
+  Step feed_compressed(MutableBytes& in, Sink& sink);
 
   std::optional<CloseCode> take_header(MutableBytes& in);
-  [[nodiscard]] std::optional<CloseCode> judge_first_byte() const;
+  std::optional<CloseCode> judge_first_byte();
+  [[nodiscard]] std::optional<CloseCode> judge_opcode() const;
   std::optional<CloseCode> judge_second_byte();
   std::optional<CloseCode> judge_length();
   void begin_header();
@@ -124,6 +143,8 @@ class FrameReader {
   Stage stage_ = Stage::kHeader;
   Role role_;
   TextFrames text_;
+  Compression compression_ = Compression::kNone;
+  bool compressed_ = false;  // the message in progress
   Utf8Stream utf8_;
 };
 
@@ -140,7 +161,9 @@ std::optional<CloseCode> FrameReader::feed_some(MutableBytes& in, Sink&& sink) {
         if (stage_ == Stage::kHeader) return std::nullopt;
         break;
       case Stage::kPayload: {
-        Step step = is_control() ? feed_control(in, sink) : feed_data(in, sink);
+        Step step = is_control()  ? feed_control(in, sink)
+                    : compressed_ ? feed_compressed(in, sink)
+                                  : feed_data(in, sink);
         if (step.code) return fail(*step.code);
         if (step.next == Next::kReturn) return std::nullopt;
         break;
@@ -210,6 +233,27 @@ FrameReader::Step FrameReader::feed_data(MutableBytes& in, Sink& sink) {
   }
   const Flow flow = sink.on_message_end(kind);
   return {flow == Flow::kStop ? Next::kReturn : Next::kGoOn, std::nullopt};
+}
+
+template <class Sink>
+FrameReader::Step FrameReader::feed_compressed(MutableBytes& in, Sink& sink) {
+  if constexpr (requires { sink.on_compressed(in, LastPiece::kNo, Opcode::kBinary); }) {
+    if (payload_left_ > 0 && in.empty()) return {Next::kReturn, std::nullopt};
+    MutableBytes piece = take_payload(in);
+    const Opcode kind = message_;
+    const bool last = payload_left_ == 0 && is_final();
+    if (payload_left_ == 0) begin_header();
+    if (last) {
+      message_ = Opcode::kContinuation;
+      message_size_ = 0;
+      compressed_ = false;
+    }
+    if (piece.empty() && !last) return {Next::kGoOn, std::nullopt};
+    const Flow flow = sink.on_compressed(piece, last ? LastPiece::kYes : LastPiece::kNo, kind);
+    return {flow == Flow::kStop ? Next::kReturn : Next::kGoOn, std::nullopt};
+  } else {
+    unreachable();  // such a sink must not agree on compression
+  }
 }
 
 template <class Sink>

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "proto/ws/deflate.h"
 #include "proto/ws/frame_log.h"
 #include "proto/ws/frame_writer.h"
 
@@ -24,15 +25,17 @@ std::vector<std::byte> bytes_of(std::string_view text) {
 
 // Feeds whole and byte by byte; both must tell the same.
 std::string events(std::string_view wire, FrameReader::Limits limits = kMqtt,
-                   Role role = Role::kServer) {
+                   Role role = Role::kServer, Compression compression = Compression::kNone) {
   FrameLog whole;
   auto bytes = bytes_of(wire);
   FrameReader reader(role, limits);
+  reader.set_compression(compression);
   whole.verdict(reader.feed(bytes, whole));
 
   FrameLog dripped;
   bytes = bytes_of(wire);
   FrameReader drip_reader(role, limits);
+  drip_reader.set_compression(compression);
   std::optional<CloseCode> code;
   for (std::byte& b : bytes) {
     if (!code) code = drip_reader.feed({&b, 1}, dripped);
@@ -101,6 +104,50 @@ TEST(FrameReader, RefusesReservedBits) {
   for (std::string_view first : {"\xc2", "\xa2", "\x92", "\xc1", "\xf2"}) {
     EXPECT_EQ(events(first, kEcho), "broken:1002;");
   }
+}
+
+std::string compressed(std::string frame) {
+  frame[0] = static_cast<char>(frame[0] | 0x40);
+  return frame;
+}
+
+std::string deflate_events(std::string_view wire) {
+  return events(wire, kEcho, Role::kServer, Compression::kNegotiated);
+}
+
+TEST(FrameReader, CompressedMessagesAreGivenAsTheyAreWhereThatWasAgreedOn) {
+  EXPECT_EQ(deflate_events(compressed(binary("abc")) + binary("d") + compressed(text("\xff"))),
+            "data:abc;deflated:binary;data:d;end:binary;data:\xff;deflated:text;");
+  EXPECT_EQ(deflate_events(compressed(frame(Opcode::kBinary, "a", Fragment::kMoreFollow)) +
+                           frame(Opcode::kPing, "p") +
+                           frame(Opcode::kContinuation, "b", Fragment::kMoreFollow) +
+                           frame(Opcode::kContinuation, "") + binary("c")),
+            "data:a;ping:p;data:b;deflated:binary;data:c;end:binary;");
+  EXPECT_EQ(deflate_events(compressed(binary(""))), "deflated:binary;");
+  EXPECT_EQ(events(compressed(binary("abc"))), "broken:1002;");
+}
+
+TEST(FrameReader, RefusesTheBitOfCompressionElsewhereThanOnAFirstFrame) {
+  for (Opcode opcode : {Opcode::kPing, Opcode::kPong, Opcode::kClose}) {
+    EXPECT_EQ(deflate_events(compressed(frame(opcode, ""))), "broken:1002;");
+  }
+  for (const std::string& first :
+       {frame(Opcode::kBinary, "a", Fragment::kMoreFollow),
+        compressed(frame(Opcode::kBinary, "a", Fragment::kMoreFollow))}) {
+    EXPECT_EQ(deflate_events(first + compressed(frame(Opcode::kContinuation, "b"))),
+              "data:a;broken:1002;");
+  }
+  std::string both = compressed(binary("a"));
+  both[0] = static_cast<char>(both[0] | 0x20);
+  EXPECT_EQ(deflate_events(both), "broken:1002;");
+}
+
+TEST(FrameReader, CompressedMessagesMayBeALittleLargerOnTheWire) {
+  const std::size_t most = compressed_bytes_max(kEcho.message_bytes_max);
+  EXPECT_GT(most, 1000u);
+  EXPECT_TRUE(deflate_events(compressed(binary(std::string(most, 'x')))).ends_with("binary;"));
+  EXPECT_EQ(deflate_events(compressed(binary(std::string(most + 1, 'x')))), "broken:1009;");
+  EXPECT_EQ(deflate_events(binary(std::string(1001, 'x'))), "broken:1009;");
 }
 
 TEST(FrameReader, RefusesUnknownOpcodes) {

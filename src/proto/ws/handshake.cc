@@ -4,6 +4,7 @@
 #include <openssl/sha.h>
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 
 #include "proto/ws/extension.h"
@@ -108,18 +109,26 @@ std::optional<UpgradeRefusal> check_request(const UpgradeRequest& request) {
                           "Transfer-Encoding.",
                           {}};
   }
-  for (std::string_view line : request.extension_lines) {
-    if (parse_extensions(line)) continue;
-    return UpgradeRefusal{400,
-                          "The Sec-WebSocket-Extensions header is malformed: send names with "
-                          "parameters (a; b=1, c), or leave it out.",
-                          {}};
-  }
   return std::nullopt;
 }
 
+constexpr UpgradeRefusal kMalformedExtensions{
+    400,
+    "The Sec-WebSocket-Extensions header is malformed: send names with parameters (a; b=1, c), or "
+    "leave it out.",
+    {}};
+
 Reject refused(std::string_view sentence) {
   return {ReasonCode::kProtocolError, "WebSocket handshake: " + std::string(sentence)};
+}
+
+// Whether the first word of `chosen` is the name of an offered extension.
+bool names_offered(std::string_view chosen, std::string_view offered) {
+  const auto offers = parse_extensions(offered);
+  const auto answer = parse_extensions(chosen);
+  return offers && answer && answer->size() == 1 &&
+         std::any_of(offers->begin(), offers->end(),
+                     [&](const Extension& offer) { return offer.name == answer->front().name; });
 }
 
 }  // namespace
@@ -137,12 +146,20 @@ void UpgradeResponse::add_connection(std::string_view token) {
   connection_upgrade = connection_upgrade || same_ignoring_case(token, "upgrade");
 }
 
-UpgradeVerdict evaluate_upgrade(const UpgradeRequest& request,
-                                std::span<const std::string_view> accepted) {
+UpgradeVerdict evaluate_upgrade(const UpgradeRequest& request, const UpgradeRules& rules) {
   if (auto refusal = check_request(request)) return *refusal;
+  std::vector<Extension> extensions;
+  for (std::string_view line : request.extension_lines) {
+    auto parsed = parse_extensions(line);
+    if (!parsed) return kMalformedExtensions;
+    std::move(parsed->begin(), parsed->end(), std::back_inserter(extensions));
+  }
+  UpgradeAccepted accepted{.accept_key = accept_key_of(request.keys[0]), .subprotocol = {}};
+  if (rules.deflate == DeflateUse::kAgreed) accepted.deflate = choose_deflate(extensions);
+  if (rules.subprotocols.empty()) return accepted;
   const auto& offered = request.subprotocols;
   const auto chosen = std::find_if(offered.begin(), offered.end(), [&](std::string_view name) {
-    return std::any_of(accepted.begin(), accepted.end(),
+    return std::any_of(rules.subprotocols.begin(), rules.subprotocols.end(),
                        [&](std::string_view known) { return same_ignoring_case(name, known); });
   });
   if (!offered.empty() && chosen == offered.end()) {
@@ -152,8 +169,8 @@ UpgradeVerdict evaluate_upgrade(const UpgradeRequest& request,
                           "the header out.",
                           {}};
   }
-  return UpgradeAccepted{accept_key_of(request.keys[0]),
-                         offered.empty() ? std::string_view{} : *chosen};
+  if (!offered.empty()) accepted.subprotocol = *chosen;
+  return accepted;
 }
 
 void write_upgrade_response(ByteBuffer& out, const UpgradeAccepted& accepted) {
@@ -163,6 +180,11 @@ void write_upgrade_response(ByteBuffer& out, const UpgradeAccepted& accepted) {
   append_line(out, "Sec-WebSocket-Accept", accepted.accept_key);
   if (!accepted.subprotocol.empty()) {
     append_line(out, "Sec-WebSocket-Protocol", accepted.subprotocol);
+  }
+  if (accepted.deflate) {
+    out.append("Sec-WebSocket-Extensions: ");
+    append_deflate_answer(out, *accepted.deflate);
+    out.append("\r\n");
   }
   out.append("\r\n");
 }
@@ -189,6 +211,7 @@ Status write_upgrade_request(ByteBuffer& out, const UpgradeOffer& offer) {
   if (!offer.subprotocol.empty() && !is_word(offer.subprotocol)) {
     return refused("the subprotocol has a blank in it");
   }
+  if (!is_line_text(offer.extensions)) return refused("the extensions have a line end in them");
   for (const auto& [name, value] : offer.headers) {
     if (!is_word(name) || name.find(':') != std::string_view::npos || !is_line_text(value)) {
       return refused("a further header is malformed");
@@ -203,6 +226,7 @@ Status write_upgrade_request(ByteBuffer& out, const UpgradeOffer& offer) {
   append_line(out, "Sec-WebSocket-Key", offer.key);
   append_line(out, "Sec-WebSocket-Version", kVersion);
   if (!offer.subprotocol.empty()) append_line(out, "Sec-WebSocket-Protocol", offer.subprotocol);
+  if (!offer.extensions.empty()) append_line(out, "Sec-WebSocket-Extensions", offer.extensions);
   for (const auto& [name, value] : offer.headers) append_line(out, name, value);
   out.append("\r\n");
   return Done{};
@@ -219,7 +243,10 @@ Status check_upgrade_response(const UpgradeResponse& response, const UpgradeOffe
   if (response.accept_keys.size() != 1 || response.accept_keys[0] != accept_key_of(offer.key)) {
     return refused("Sec-WebSocket-Accept does not belong to the key that was sent");
   }
-  if (!response.extensions.empty()) return refused("the server chose an extension nobody offered");
+  for (std::string_view extension : response.extensions) {
+    if (names_offered(extension, offer.extensions)) continue;
+    return refused("the server chose an extension nobody offered");
+  }
   const auto& chosen = response.subprotocols;
   if (chosen.size() > 1) return refused("the server chose more than one subprotocol");
   if (!chosen.empty() && (offer.subprotocol.empty() || chosen[0] != offer.subprotocol)) {

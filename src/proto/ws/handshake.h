@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "proto/ws/deflate.h"
 
 // The opening handshake of WebSocket (RFC 6455 section 4), both sides. The functions that read a
 // head are templates over it, for proto/http has the rank of this folder and is not included: a
@@ -26,9 +28,18 @@ using HeaderLine = std::pair<std::string_view, std::string_view>;
 inline constexpr std::array<std::string_view, 3> kMqttSubprotocols{"mqtt", "mqttv3.1",
                                                                    "mqttv3.1.1"};
 
+enum class DeflateUse : uint8_t { kDeclined, kAgreed /* where a client offers it */ };
+
+struct UpgradeRules {
+  // Those that are spoken; empty: what is offered is not looked at.
+  std::span<const std::string_view> subprotocols = kMqttSubprotocols;
+  DeflateUse deflate = DeflateUse::kDeclined;
+};
+
 struct UpgradeAccepted {
   std::string accept_key;        // for Sec-WebSocket-Accept
   std::string_view subprotocol;  // view into the head, as offered; empty: none was offered
+  std::optional<DeflateAgreement> deflate = std::nullopt;
 };
 
 // What to answer instead: the sentence is the body. Views of static data.
@@ -56,11 +67,11 @@ struct UpgradeRequest {
   void add_connection(std::string_view token);
 };
 
-// Any path and any Origin; extensions (permessage-deflate) are declined by not being mentioned. Of
-// the offered subprotocols the first that is in `accepted` is chosen, without regard to case; a
-// request that offers none is accepted too.
-[[nodiscard]] UpgradeVerdict evaluate_upgrade(
-    const UpgradeRequest& request, std::span<const std::string_view> accepted = kMqttSubprotocols);
+// Any path and any Origin; extensions are declined by not being mentioned. Of the offered
+// subprotocols the first that is spoken is chosen, without regard to case; a request that offers
+// none is accepted too.
+[[nodiscard]] UpgradeVerdict evaluate_upgrade(const UpgradeRequest& request,
+                                              const UpgradeRules& rules = {});
 
 template <class Head>
 [[nodiscard]] UpgradeRequest upgrade_request_of(const Head& head) {
@@ -87,9 +98,8 @@ template <class Head>
 }
 
 template <class Head>
-[[nodiscard]] UpgradeVerdict evaluate_upgrade(
-    const Head& head, std::span<const std::string_view> accepted = kMqttSubprotocols) {
-  return evaluate_upgrade(upgrade_request_of(head), accepted);
+[[nodiscard]] UpgradeVerdict evaluate_upgrade(const Head& head, const UpgradeRules& rules = {}) {
+  return evaluate_upgrade(upgrade_request_of(head), rules);
 }
 
 // The 101 response.
@@ -108,6 +118,7 @@ struct UpgradeOffer {
   std::string_view path = "/";               // with the query
   std::string_view key = {};                 // of upgrade_key
   std::string_view subprotocol = "mqtt";     // empty: offers none
+  std::string_view extensions = {};          // empty: offers none
   std::span<const HeaderLine> headers = {};  // further ones
 };
 

@@ -117,7 +117,8 @@ TEST(Handshake, OtherSubprotocolsCanBeAsked) {
   static constexpr std::string_view kChat[] = {"chat"};
   Head head = good_request();
   head.set("Sec-WebSocket-Protocol", "Chat");
-  EXPECT_EQ(std::get<UpgradeAccepted>(evaluate_upgrade(head, kChat)).subprotocol, "Chat");
+  EXPECT_EQ(std::get<UpgradeAccepted>(evaluate_upgrade(head, {.subprotocols = kChat})).subprotocol,
+            "Chat");
 }
 
 TEST(Handshake, TokensAreReadWithoutRegardToCase) {
