@@ -242,7 +242,8 @@ void Connection::flush() {
 // Sends what the socket takes now; the rest waits in wire_ for writability.
 void Connection::send_wire(Bytes bytes) {
   if (stage_ == Stage::kFinished) return;
-  if (wire_left() == 0) {
+  const bool first = wire_left() == 0;
+  if (first) {
     // The last bytes of one who reads no more share a segment with our end of the stream.
     const bool last = stage_ == Stage::kClosing && !lingers_;
     IoResult sent = tcp_send(fd_.get(), bytes, last ? SendWhen::kWithWhatFollows : SendWhen::kNow);
@@ -254,14 +255,16 @@ void Connection::send_wire(Bytes bytes) {
     shard_->counters().bytes_sent.add(count);
     bytes = bytes.subspan(count);
     if (bytes.empty()) return;
-    stalled_since_ = shard_->now();
-    arm_timer();
   }
   if (wire_sent_ > 0) {
     wire_.consume(wire_sent_);
     wire_sent_ = 0;
   }
   wire_.append(bytes);
+  if (first) {
+    stalled_since_ = shard_->now();
+    arm_timer();
+  }
   update_interest();
 }
 
@@ -293,10 +296,13 @@ void Connection::on_wire_writable() {
   }
 }
 
-// Reads unless the peer leaves too much of our output lying; writes while there is some.
+// Reads unless the peer leaves too much of our output lying, of which a suspect (who may ask for
+// pongs) is owed little; writes while there is some.
 void Connection::update_interest() {
   if (!watched_) return;
-  const bool read = wire_left() <= shard_->options().connection.output_bytes_max || closing();
+  const uint32_t unread_max = session_ ? shard_->options().connection.output_bytes_max
+                                       : shard_->options().suspect.bytes_max;
+  const bool read = wire_left() <= unread_max || closing();
   const bool write = wire_left() > 0;
   const auto wanted = static_cast<IoInterest>((read ? 1 : 0) | (write ? 2 : 0));
   if (wanted == interest_) return;
