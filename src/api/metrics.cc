@@ -21,8 +21,8 @@ constexpr Metric kMetrics[] = {
      "Connections taken since the start."},
     {"fairlead_connects_accepted_total", MetricKind::kCounter, &ServerCounters::connects_accepted,
      "CONNECT packets accepted."},
-    {"fairlead_connects_refused_total", MetricKind::kCounter, &ServerCounters::connects_refused,
-     "CONNECT packets refused."},
+    {"fairlead_suspects", MetricKind::kGauge, &ServerCounters::suspects_now,
+     "Open connections whose CONNECT is not accepted yet."},
     {"fairlead_sessions", MetricKind::kGauge, &ServerCounters::sessions_now,
      "Sessions, with and without a connection."},
     {"fairlead_subscriptions", MetricKind::kGauge, &ServerCounters::subscriptions_now,
@@ -49,6 +49,18 @@ void append(std::string& text, std::string_view name, MetricKind kind, std::stri
   text.append(sample).append("\n");
 }
 
+void append_refused(std::string& text, const ServerCounters& counters) {
+  constexpr std::string_view kName = "fairlead_connections_refused_total";
+  std::string samples;
+  for (std::size_t i = 0; i < counters.refused.size(); ++i) {
+    if (i > 0) samples += '\n';
+    samples.append(kName).append("{cause=\"").append(kRefusalCauseNames[i]).append("\"} ");
+    samples += std::to_string(counters.refused[i]);
+  }
+  append(text, kName, MetricKind::kCounter,
+         "Connections that ended before a CONNECT was accepted, by cause.", samples);
+}
+
 }  // namespace
 
 std::string metrics_text(const ServerCounters& counters) {
@@ -59,6 +71,7 @@ std::string metrics_text(const ServerCounters& counters) {
     append(text, metric.name, metric.kind, metric.help,
            std::string(metric.name) + " " + std::to_string(counters.*metric.value));
   }
+  append_refused(text, counters);
   return text;
 }
 

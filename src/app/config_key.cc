@@ -257,6 +257,24 @@ void add_suspect_keys(std::vector<ConfigKey>& keys) {
       "limits.http_head_bytes", "bytes", {kKiB, kMiB},
       [](Config & c) -> auto& { return c.server.suspect.http_head_bytes_max; },
       "Size of the head of an HTTP request; a larger one is answered with status 431."));
+  keys.push_back(integer(
+      "limits.suspects", "", {64, kCountMax},
+      [](Config & c) -> auto& { return c.server.suspect.count_max; },
+      "Connections at one time whose CONNECT is not accepted yet. Beyond it the oldest gives way "
+      "to a new one."));
+  keys.push_back(integer(
+      "limits.suspect_grace_ms", "ms", {0, 600'000},
+      [](Config & c) -> auto& { return c.server.suspect.grace; },
+      "It does so when it is so old; until then new ones wait in the kernel's queue."));
+  keys.push_back(integer(
+      "limits.admission_ms_per_turn", "ms", {1, 1'000},
+      [](Config & c) -> auto& { return c.server.suspect.admission.turn_max; },
+      "Of each turn of a thread, for handshakes and CONNECTs of newcomers; who is connected is "
+      "served in every turn."));
+  keys.push_back(integer(
+      "limits.lag_ms", "ms", {1, 10'000},
+      [](Config & c) -> auto& { return c.server.suspect.admission.lag_max; },
+      "When a turn of a thread takes longer, newcomers are let in one by one."));
 }
 
 void add_connection_keys(std::vector<ConfigKey>& keys) {
@@ -288,6 +306,17 @@ void add_connection_keys(std::vector<ConfigKey>& keys) {
 }
 
 void add_session_keys(std::vector<ConfigKey>& keys) {
+  keys.push_back(integer(
+      "session.count", "", {1, kCountMax},
+      [](Config & c) -> auto& { return c.server.session_count_max; },
+      "Sessions of the whole server, with and without a connection; a CONNECT that needs one more "
+      "is refused."));
+  keys.push_back(integer(
+      "session.takeovers_per_minute", "", {0, 60'000},
+      [](Config & c) -> auto& { return c.server.takeovers_per_minute_max; },
+      "Take-overs of one session from a client that is still connected. Ten pass at once, more "
+      "wait their turn: two clients with one identity would replace each other for ever. 0 is no "
+      "limit."));
   keys.push_back(integer(
       "session.queue_count", "messages", {1, kCountMax},
       [](Config & c) -> auto& { return c.server.session.queue_count_max; },

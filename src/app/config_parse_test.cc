@@ -230,8 +230,7 @@ TEST(ConfigTable, KeysAreUniqueAndDescribed) {
 }
 
 TEST(ConfigTable, ReferenceInDocsIsUpToDate) {
-  const auto root = std::filesystem::path(__FILE__).parent_path().parent_path().parent_path();
-  std::ifstream file(root / "docs" / "CONFIG.md");
+  std::ifstream file(std::filesystem::path(FAIRLEAD_SOURCE_DIR) / "docs" / "CONFIG.md");
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   EXPECT_EQ(text, config_reference()) << "run: fairlead check-config --reference > docs/CONFIG.md";
 }

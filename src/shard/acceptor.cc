@@ -6,9 +6,7 @@
 namespace fairlead {
 namespace {
 
-// Handshakes per turn are bounded, so that a storm of reconnects does not starve those connected.
-constexpr int kAcceptsPerTurn = 64;
-constexpr milliseconds kPauseWithoutDescriptors{100};
+constexpr milliseconds kPause{100};
 
 }  // namespace
 
@@ -29,7 +27,9 @@ bool Acceptor::welcome(const SocketAddress& peer) const {
 }
 
 void Acceptor::on_io(IoEvents) {
-  for (int i = 0; i < kAcceptsPerTurn; ++i) {
+  const int count_max = shard_.admission_budget().accept_count_max();
+  for (int i = 0; i < count_max; ++i) {
+    if (!shard_.has_room_for_suspect()) return pause();
     AcceptResult accepted = socket_.accept();
     switch (accepted.kind) {
       case AcceptKind::kWouldBlock:
@@ -39,9 +39,7 @@ void Acceptor::on_io(IoEvents) {
       case AcceptKind::kOutOfDescriptors:
         FL_LOG(kError, "accept.failed",
                {"cause", "out of file descriptors: raise the limit of open files (ulimit -n)"});
-        shard_.loop().change(socket_.fd(), *this, IoInterest::kNone);
-        shard_.loop().timers().arm(resume_, shard_.now() + kPauseWithoutDescriptors);
-        return;
+        return pause();
       case AcceptKind::kAccepted:
         break;
     }
@@ -52,6 +50,11 @@ void Acceptor::on_io(IoEvents) {
     }
     shard_.add_connection(std::move(accepted.fd), accepted.peer, options_);
   }
+}
+
+void Acceptor::pause() {
+  shard_.loop().change(socket_.fd(), *this, IoInterest::kNone);
+  shard_.loop().timers().arm(resume_, shard_.now() + kPause);
 }
 
 void Acceptor::on_resume(Instant) { shard_.loop().change(socket_.fd(), *this, IoInterest::kRead); }

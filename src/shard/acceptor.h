@@ -22,6 +22,7 @@ class Acceptor final : public IoHandler {
   void on_io(IoEvents events) override;
 
  private:
+  void pause();
   void on_resume(Instant now);
   [[nodiscard]] bool welcome(const SocketAddress& peer) const;
 

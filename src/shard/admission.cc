@@ -34,19 +34,22 @@ std::string_view assigned_id(std::string_view session_key) {
 }  // namespace
 
 void Admission::on_connect(Connection& connection, const mqtt::ConnectPacket& connect, Bytes packet,
-                           std::unique_ptr<Identity> moved_with) {
-  if (moved_with) {
-    if (!still_valid(*moved_with)) {
-      return refuse(connection, moved_with->name, ReasonCode::kNotAuthorized,
+                           std::unique_ptr<PendingConnect> pending) {
+  if (pending) {
+    Identity& identity = pending->identity;
+    if (!still_valid(identity)) {
+      return refuse(connection, identity.name, ReasonCode::kNotAuthorized,
                     "disabled or deleted while it connected", "not authorized");
     }
-    return accept(connection, connect, std::move(*moved_with));
+    return pending->takeover == PendingConnect::Takeover::kReserved
+               ? accept(connection, connect, std::move(identity))
+               : arrive(connection, connect, packet, std::move(identity));
   }
   auto identity = identify(connection, connect);
   if (!identity) return;
   const uint16_t home = shard_.home_of(identity->session_key);
   if (home == shard_.index()) {
-    accept(connection, connect, std::move(*identity));
+    arrive(connection, connect, packet, std::move(*identity));
   } else {
     connection.move_with(std::move(*identity), packet);
   }
@@ -101,6 +104,29 @@ bool Admission::still_valid(const Identity& identity) const {
   unreachable();
 }
 
+void Admission::arrive(Connection& connection, const mqtt::ConnectPacket& connect, Bytes packet,
+                       Identity&& identity) {
+  const uint32_t per_minute = shard_.options().takeovers_per_minute_max;
+  HostedSession* session = shard_.sessions().find(identity.session_key);
+  if (per_minute == 0 || !session || !session->connection) {
+    return accept(connection, connect, std::move(identity));
+  }
+  const auto wait = session->takeover_pace.reserve(per_minute, shard_.options().suspect.connect_max,
+                                                   shard_.now());
+  if (wait == milliseconds(0)) return accept(connection, connect, std::move(identity));
+  FL_LOG(kWarning, "session.flapping", {"device", session->name()},
+         {"old", session->connection->peer().text()}, {"new", connection.peer().text()},
+         {"cause", "clients with one identity take the session from each other again and again"},
+         {"wait_ms", wait ? wait->count() : -1});
+  if (wait) {
+    connection.wait_with(std::move(identity), packet, *wait);
+  } else {
+    refuse(connection, identity.name, ReasonCode::kConnectionRateExceeded,
+           "too many take-overs of this session wait already",
+           "another client connects with the same identity again and again");
+  }
+}
+
 void Admission::accept(Connection& connection, const mqtt::ConnectPacket& connect,
                        Identity&& identity) {
   const ProtocolProfile& profile = profile_of(identity.profile);
@@ -140,6 +166,7 @@ void Admission::accept(Connection& connection, const mqtt::ConnectPacket& connec
 // The session of that key, without a connection: a new one, or the one that was there.
 HostedSession& Admission::take_over(const Identity& identity, const Connection& connection) {
   HostedSession* session = shard_.sessions().find(identity.session_key);
+  const TakeoverPace pace = session ? session->takeover_pace : TakeoverPace();
   if (session && session->connection) {
     Connection& old = *session->connection;
     FL_LOG(kInfo, "session.taken_over", {"device", session->name()}, {"old", old.peer().text()},
@@ -149,7 +176,9 @@ HostedSession& Admission::take_over(const Identity& identity, const Connection& 
     old.detach_session();  // may end the session
     session = shard_.sessions().find(identity.session_key);
   }
-  return session ? *session : shard_.create_session(identity.session_key);
+  if (!session) session = &shard_.create_session(identity.session_key);
+  session->takeover_pace = pace;  // outlives a session that ends with its connection
+  return *session;
 }
 
 void Admission::refuse(Connection& connection, std::string_view name, ReasonCode code,

@@ -11,6 +11,7 @@ namespace fairlead {
 class Connection;
 class HostedSession;
 class Shard;
+struct PendingConnect;
 
 // From CONNECT to an attached session: authentication on the shard that accepted the connection,
 // the move to the session's home, take-over of a connection that is there. One per shard.
@@ -19,15 +20,18 @@ class Admission {
   Admission(Shard& shard, const Registry& registry, Authenticator& authenticator)
       : shard_(shard), registry_(registry), authenticator_(authenticator) {}
 
-  // `packet` is the whole CONNECT, for the move; `moved_with` is set on the home shard, when
-  // another one has authenticated already.
+  // `packet` is the whole CONNECT, for later; `pending` is set when it was authenticated before, on
+  // another shard or before it had to wait.
   void on_connect(Connection& connection, const mqtt::ConnectPacket& connect, Bytes packet,
-                  std::unique_ptr<Identity> moved_with);
+                  std::unique_ptr<PendingConnect> pending);
 
  private:
   [[nodiscard]] std::unique_ptr<Identity> identify(Connection& connection,
                                                    const mqtt::ConnectPacket& connect);
   [[nodiscard]] bool still_valid(const Identity& identity) const;
+  // At home. Waits where the take-over has to.
+  void arrive(Connection& connection, const mqtt::ConnectPacket& connect, Bytes packet,
+              Identity&& identity);
   void accept(Connection& connection, const mqtt::ConnectPacket& connect, Identity&& identity);
   void refuse(Connection& connection, std::string_view name, ReasonCode code,
               std::string_view cause, std::string_view peer_says);

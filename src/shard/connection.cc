@@ -66,8 +66,22 @@ void Connection::enter(Stage stage, milliseconds limit) {
 
 void Connection::on_io(IoEvents events) {
   if (events.writable) on_wire_writable();
-  if (events.readable && stage_ != Stage::kFinished) read();
+  if (events.readable && stage_ != Stage::kFinished) {
+    if (suspect_) {
+      read_as_suspect();
+    } else {
+      read();
+    }
+  }
   if (stage_ == Stage::kMoving) shard_->hand_over(*this);
+}
+
+void Connection::read_as_suspect() {
+  AdmissionBudget& budget = shard_->admission_budget();
+  if (!budget.may_step()) return;
+  const auto begin = std::chrono::steady_clock::now();
+  read();
+  budget.spend(std::chrono::steady_clock::now() - begin);
 }
 
 void Connection::read() {
@@ -142,6 +156,7 @@ PlainFlow Connection::on_plain(MutableBytes piece) {
       break;
     case Stage::kAwaitConnect:
     case Stage::kMoving:
+    case Stage::kWaiting:
     case Stage::kOpen:
       if (framing_ == Framing::kWebSocket) {
         on_frames(piece);
@@ -296,13 +311,16 @@ void Connection::on_wire_writable() {
   }
 }
 
-// Reads unless the peer leaves too much of our output lying, of which a suspect (who may ask for
-// pongs) is owed little; writes while there is some.
+// A suspect has sent next to nothing: it need not be owed much either.
+std::size_t Connection::wire_left_max() const {
+  return suspect_ ? shard_->options().suspect.bytes_max
+                  : shard_->options().connection.output_bytes_max;
+}
+
+// Reads unless the peer leaves too much of our output lying; writes while there is some.
 void Connection::update_interest() {
   if (!watched_) return;
-  const uint32_t unread_max = session_ ? shard_->options().connection.output_bytes_max
-                                       : shard_->options().suspect.bytes_max;
-  const bool read = wire_left() <= unread_max || closing();
+  const bool read = (wire_left() <= wire_left_max() && stage_ != Stage::kWaiting) || closing();
   const bool write = wire_left() > 0;
   const auto wanted = static_cast<IoInterest>((read ? 1 : 0) | (write ? 2 : 0));
   if (wanted == interest_) return;
@@ -364,6 +382,13 @@ void Connection::abort(DetachCause cause) {
   shard_->close_later(*this);
 }
 
+void Connection::evict() {
+  refuse("many connections wait to be let in: the oldest of them gives way",
+         RefusalCause::kTooManySuspects);
+  abort(DetachCause::kConnectionLost);
+  suspect_ = false;
+}
+
 void Connection::detach_session() {
   if (!session_) return;
   HostedSession& session = *session_;
@@ -412,17 +437,21 @@ void Connection::on_timer(Instant now) {
     }
     switch (stage_) {
       case Stage::kTls:
-        refuse("TLS handshake took too long");
+        refuse("TLS handshake took too long", RefusalCause::kTlsDeadline);
         return;
       case Stage::kHttpHead:
         append_refusal(out(), 408, "The head of the request did not come in time.");
-        refuse("HTTP request head took too long");
+        refuse("HTTP request head took too long", RefusalCause::kHttpDeadline);
         return;
       case Stage::kAwaitConnect:
-        refuse("no CONNECT in time");
+        refuse("no CONNECT in time", RefusalCause::kConnectDeadline);
+        return;
+      case Stage::kWaiting:
+        resume_connect();
+        shard_->settle();
         return;
       default:
-        refuse("nothing was sent in time");
+        refuse("nothing was sent in time", RefusalCause::kDetectDeadline);
         return;
     }
   }
@@ -435,7 +464,7 @@ void Connection::leave() {
   shard_->loop().forget(fd_.get(), *this);
   watched_ = false;
   timer_.cancel();
-  ListLink<AllConnectionsTag>::unlink();
+  ListLink<ResidentTag>::unlink();
   ListLink<FlushTag>::unlink();
 }
 
@@ -447,6 +476,7 @@ bool Connection::join(Shard& shard) {
 
 void Connection::resume_connect() {
   enter(Stage::kAwaitConnect, shard_->options().suspect.connect_max);
+  update_interest();
   ByteBuffer bytes = std::move(tail_);
   on_mqtt_bytes(bytes.view());
 }
@@ -455,6 +485,7 @@ void Connection::attach(HostedSession& session, seconds keep_alive_interval,
                         uint32_t packet_bytes_max) {
   session_ = &session;
   session.connection = this;
+  suspect_ = false;
   packet_bytes_max_ = packet_bytes_max;
   frames_.set_message_bytes_max(uint64_t{packet_bytes_max} + 16);
   keep_alive_interval_ = std::chrono::duration<uint32_t>(keep_alive_interval.count());

@@ -19,6 +19,7 @@
 #include "proto/ws/frame_reader.h"
 #include "registry/authenticator.h"
 #include "session/session.h"
+#include "shard/counters.h"
 #include "shard/options.h"
 #include "shard/publish_encoder.h"
 
@@ -32,9 +33,15 @@ struct RequestHead;
 // The close code that says to a browser what the reason code says to an MQTT 5.0 client.
 [[nodiscard]] CloseCode close_code_of(ReasonCode reason);
 
-struct AllConnectionsTag {};
+struct ResidentTag {};
 struct FlushTag {};
 struct ClosingTag {};
+
+// A CONNECT that is authenticated and not accepted yet, as another shard or a later moment has to.
+struct PendingConnect {
+  Identity identity;
+  enum class Takeover : uint8_t { kNotReserved, kReserved } takeover = Takeover::kNotReserved;
+};
 
 // One client's way in: socket, TLS if any, WebSocket if any, MQTT packets. Glue of stages in a
 // row; the rules are in the parsers and in the session.
@@ -47,7 +54,7 @@ struct ClosingTag {};
 //
 // Nothing is destroyed while its own code runs: close() marks, the shard's end of turn does.
 class Connection final : public IoHandler,
-                         public ListLink<AllConnectionsTag>,
+                         public ListLink<ResidentTag>,
                          public ListLink<FlushTag>,
                          public ListLink<ClosingTag> {
  public:
@@ -83,6 +90,8 @@ class Connection final : public IoHandler,
   void close(CloseStyle style, ReasonCode reason, std::string_view sentence, DetachCause cause);
   // Nothing more can be sent: the socket failed or the peer is gone.
   void abort(DetachCause cause);
+  // Of a suspect: gives way to another one.
+  void evict();
   // End of turn, for a closing one: takes leave of the session. May publish its will.
   void detach_session();
   // Whether it can be destroyed; otherwise it still has last bytes to send (see linger_max).
@@ -91,7 +100,7 @@ class Connection final : public IoHandler,
 
   // --- Handover ----------------------------------------------------------------------------------
 
-  [[nodiscard]] std::string_view moving_to() const { return identity_->session_key; }
+  [[nodiscard]] std::string_view moving_to() const { return pending_->identity.session_key; }
   void leave();
   // On the new shard's thread. False when the kernel refuses to watch it.
   [[nodiscard]] bool join(Shard& shard);
@@ -99,6 +108,8 @@ class Connection final : public IoHandler,
   void resume_connect();
   // Authenticated, but at home on another shard: waits for the end of on_io() to be moved.
   void move_with(Identity&& identity, Bytes connect_packet);
+  // At home, but the take-over of its session has to wait: nothing is read until then.
+  void wait_with(Identity&& identity, Bytes connect_packet, milliseconds wait);
 
   // CONNECT is refused: CONNACK with the code, then the end. `peer_says` is for the client, the log
   // has had its own line.
@@ -110,6 +121,10 @@ class Connection final : public IoHandler,
   // Accepted: packets go to the session from now on.
   void attach(HostedSession& session, seconds keep_alive_interval, uint32_t packet_bytes_max);
   [[nodiscard]] HostedSession* session() const { return session_; }
+  // Whether its CONNECT is not accepted yet, or never was.
+  [[nodiscard]] bool suspect() const { return suspect_; }
+  // Of a suspect.
+  [[nodiscard]] Instant arrived_at() const { return last_packet_; }
 
   // --- For logs and for authentication -----------------------------------------------------------
 
@@ -128,7 +143,8 @@ class Connection final : public IoHandler,
     kDetectInTls,
     kHttpHead,
     kAwaitConnect,
-    kMoving,  // authenticated; what is read now waits for the new shard
+    kMoving,   // authenticated; what is read now waits for the new shard
+    kWaiting,  // authenticated, at home; its take-over comes later
     kOpen,
     kClosing,    // last bytes
     kLingering,  // all is sent, our side is shut: waits for the peer's end
@@ -137,6 +153,7 @@ class Connection final : public IoHandler,
   struct FrameSink;
 
   void read();
+  void read_as_suspect();
   void on_wire_writable();
   void update_interest();
   void on_all_sent();
@@ -163,8 +180,10 @@ class Connection final : public IoHandler,
   template <class T, class Use>
   void use_or_close(const Result<T>& parsed, Use&& use);
 
-  // Before CONNECT is accepted: log and close; `code` is for the close frame where there is one.
-  void refuse(std::string_view cause, CloseCode code = CloseCode::kPolicyViolation);
+  // Before CONNECT is accepted: log, count and close; `code` is for the close frame where there is
+  // one.
+  void refuse(std::string_view sentence, RefusalCause cause = RefusalCause::kProtocolError,
+              CloseCode code = CloseCode::kPolicyViolation);
   void protocol_error(const Reject& error);  // of an accepted client, or before
   void begin_closing(DetachCause cause);
   void enter(Stage stage, milliseconds limit);
@@ -174,15 +193,20 @@ class Connection final : public IoHandler,
   ByteBuffer& out();
   void send_wire(Bytes bytes);
   [[nodiscard]] std::size_t wire_left() const { return wire_.size() - wire_sent_; }
+  [[nodiscard]] std::size_t wire_left_max() const;
+  // Authenticated, and not attached to its session yet.
+  [[nodiscard]] bool parked() const {
+    return stage_ == Stage::kMoving || stage_ == Stage::kWaiting;
+  }
 
   Shard* shard_;
   HostedSession* session_ = nullptr;
   const ListenerOptions* listener_;  // of the server's options, which outlive the shards
   std::unique_ptr<TlsStream> tls_;
-  std::unique_ptr<Identity> identity_;  // while it moves
-  ByteBuffer tail_;                     // an incomplete packet or head
-  ByteBuffer out_;                      // leased: what is to be sent at the end of the turn
-  ByteBuffer wire_;                     // what the socket would not take
+  std::unique_ptr<PendingConnect> pending_;  // while it moves or waits
+  ByteBuffer tail_;                          // an incomplete packet or head
+  ByteBuffer out_;                           // leased: what is to be sent at the end of the turn
+  ByteBuffer wire_;                          // what the socket would not take
   FrameReader frames_;
   Instant stage_deadline_ = Instant::max();
   Instant last_packet_{};
@@ -198,6 +222,7 @@ class Connection final : public IoHandler,
   IoInterest interest_ = IoInterest::kRead;
   DetachCause detach_cause_ = DetachCause::kConnectionLost;
   bool watched_ = false;
+  bool suspect_ = true;
   bool proxied_ = false;          // a PROXY header has been read
   bool disconnect_held_ = false;  // in tail_, until every SUBACK is out
   bool lingers_ = true;   // until the peer has closed its side, so that it gets our last bytes

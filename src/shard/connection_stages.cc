@@ -42,12 +42,12 @@ struct Connection::FrameSink {
 
 // --- Before MQTT ---------------------------------------------------------------------------------
 
-void Connection::refuse(std::string_view cause, CloseCode code) {
+void Connection::refuse(std::string_view sentence, RefusalCause cause, CloseCode code) {
   if (closing()) return;
   if (framing_ == Framing::kWebSocket) append_close(out(), code);
-  shard_->counters().connects_refused.add();
+  shard_->counters().refused_for(cause).add();
   FL_LOG(kInfo, "connection.refused", {"source", peer_.text()}, {"transport", transport()},
-         {"cause", cause});
+         {"cause", sentence});
   begin_closing(DetachCause::kConnectionLost);
 }
 
@@ -195,7 +195,7 @@ void Connection::on_frames(MutableBytes piece) {
   if (!broken || closing()) return;
   const std::string cause =
       "WebSocket: frame refused with close code " + std::to_string(static_cast<uint16_t>(*broken));
-  if (!session_) return refuse(cause, *broken);
+  if (!session_) return refuse(cause, RefusalCause::kProtocolError, *broken);
   append_close(out(), *broken);
   FL_LOG(kInfo, "connection.closed", {"device", session_->name()}, {"cause", cause},
          {"source", peer_.text()}, {"transport", transport()});
@@ -206,8 +206,8 @@ void Connection::on_frames(MutableBytes piece) {
 
 void Connection::on_mqtt_bytes(Bytes piece) {
   if (disconnect_held_) return;  // nothing may follow a DISCONNECT
-  if (stage_ != Stage::kMoving && !tail_.empty()) complete_tail(piece);
-  while (!piece.empty() && !closing() && !disconnect_held_ && stage_ != Stage::kMoving) {
+  if (!parked() && !tail_.empty()) complete_tail(piece);
+  while (!piece.empty() && !closing() && !disconnect_held_ && !parked()) {
     auto header = mqtt::read_fixed_header(piece, packet_bytes_max_, header_version());
     if (!header) return protocol_error(header.error());
     if (!*header || piece.size() < (*header)->packet_size()) break;
@@ -225,7 +225,7 @@ mqtt::ProtocolVersion Connection::header_version() const {
 
 // Takes from `piece` what the packet in tail_ lacks, and no more.
 void Connection::complete_tail(Bytes& piece) {
-  while (!tail_.empty() && !closing() && !disconnect_held_ && stage_ != Stage::kMoving) {
+  while (!tail_.empty() && !closing() && !disconnect_held_ && !parked()) {
     auto header = mqtt::read_fixed_header(tail_.view(), packet_bytes_max_, header_version());
     if (!header) return protocol_error(header.error());
     const std::size_t wanted = *header ? (*header)->packet_size() : tail_.size() + 1;
@@ -243,7 +243,7 @@ void Connection::protocol_error(const Reject& error) {
   if (session_) {
     close(CloseStyle::kWithDisconnect, error.code, error.sentence, DetachCause::kConnectionLost);
   } else {
-    refuse(error.sentence, close_code_of(error.code));
+    refuse(error.sentence, RefusalCause::kProtocolError, close_code_of(error.code));
   }
 }
 
@@ -261,7 +261,7 @@ void Connection::on_packet(const mqtt::FixedHeader& header, Bytes packet) {
     on_connect(packet, body);
   } else {
     refuse(std::string(mqtt::packet_name(header.type)) + " before CONNECT",
-           CloseCode::kProtocolError);
+           RefusalCause::kProtocolError, CloseCode::kProtocolError);
   }
 }
 
@@ -276,7 +276,7 @@ void Connection::on_connect(Bytes packet, Bytes body) {
   auto connect = mqtt::read_connect(body);
   if (connect) {
     version_ = connect->version;
-    shard_->admission().on_connect(*this, *connect, packet, std::move(identity_));
+    shard_->admission().on_connect(*this, *connect, packet, std::move(pending_));
     return;
   }
   const Reject& error = connect.error();
@@ -291,13 +291,13 @@ void Connection::on_connect(Bytes packet, Bytes body) {
            {"cause", error.sentence});
     refuse_connect(error.code, error.sentence);
   } else {
-    refuse(error.sentence, close_code_of(error.code));
+    refuse(error.sentence, RefusalCause::kProtocolError, close_code_of(error.code));
   }
 }
 
 void Connection::refuse_connect(ReasonCode code, std::string_view peer_says) {
   if (closing()) return;
-  shard_->counters().connects_refused.add();
+  shard_->counters().refused_for(RefusalCause::kConnectRefused).add();
   mqtt::ConnackPacket connack;
   connack.reason = code;
   if (!peer_says.empty()) connack.properties.reason_string = peer_says;
@@ -307,9 +307,17 @@ void Connection::refuse_connect(ReasonCode code, std::string_view peer_says) {
 }
 
 void Connection::move_with(Identity&& identity, Bytes connect_packet) {
-  identity_ = std::make_unique<Identity>(std::move(identity));
+  pending_ = std::make_unique<PendingConnect>(PendingConnect{.identity = std::move(identity)});
   tail_.append(connect_packet);
   stage_ = Stage::kMoving;
+}
+
+void Connection::wait_with(Identity&& identity, Bytes connect_packet, milliseconds wait) {
+  pending_ = std::make_unique<PendingConnect>(PendingConnect{
+      .identity = std::move(identity), .takeover = PendingConnect::Takeover::kReserved});
+  tail_.append(connect_packet);
+  enter(Stage::kWaiting, wait);
+  update_interest();
 }
 
 template <class T, class Use>

@@ -8,6 +8,7 @@
 #include "registry/authenticator.h"
 #include "router/subscription.h"
 #include "session/session.h"
+#include "shard/takeover_pace.h"
 
 namespace fairlead {
 
@@ -47,6 +48,7 @@ class HostedSession final : public Session {
   uint32_t attachment = 0;           // counts connections: tells a later one from an earlier one
   uint32_t shared_count = 0;         // subscriptions of its own that are shared
   bool end_when_detached = false;    // its device was deleted
+  TakeoverPace takeover_pace;
   std::vector<uint64_t> subscribes_pending;  // SUBSCRIBEs whose SUBACK waits, oldest first
 
   // Sets the timer to deadline().

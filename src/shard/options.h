@@ -13,6 +13,7 @@
 #include "proto/proxy/trusted_networks.h"
 #include "router/retained.h"
 #include "session/session.h"
+#include "shard/admission_budget.h"
 
 // What the engine is told at start: plain data, filled from the table of configuration keys.
 
@@ -49,6 +50,9 @@ struct SuspectLimits {
   std::chrono::milliseconds connect_max{5'000};
   uint32_t bytes_max = 16u << 10;  // buffered before CONNECT is accepted
   uint32_t http_head_bytes_max = 16u << 10;
+  uint32_t count_max = 10'000;             // of the process; then the oldest of them gives way,
+  std::chrono::milliseconds grace{1'000};  // once it has had so long: honest ones need less
+  AdmissionLimits admission;
 };
 
 struct ConnectionLimits {
@@ -67,6 +71,9 @@ struct ServerOptions {
   SuspectLimits suspect;
   ConnectionLimits connection;
   SessionLimits session;
+  uint32_t session_count_max = 1'000'000;  // of the process, with and without a connection
+  // Of one session, from a client that is still connected; 0: no limit.
+  uint32_t takeovers_per_minute_max = 30;
   RetainedLimits retained{.count_max = 1'000'000, .bytes_max = std::size_t{1} << 30};
   std::chrono::milliseconds stop_max{5'000};  // graceful stop: for last bytes and wills
   std::chrono::seconds sys_interval{10};      // of the $SYS topics; 0: none

@@ -1,14 +1,17 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "registry/authenticator.h"
 #include "registry/registry.h"
+#include "shard/counters.h"
 #include "shard/options.h"
 
 namespace fairlead {
@@ -21,7 +24,8 @@ struct ServerCounters {
   uint64_t connections_total = 0;
   uint64_t clients_now = 0;  // connections with an accepted CONNECT
   uint64_t connects_accepted = 0;
-  uint64_t connects_refused = 0;
+  uint64_t suspects_now = 0;                                  // connections without one
+  std::array<uint64_t, kRefusalCauseNames.size()> refused{};  // by RefusalCause
   uint64_t sessions_now = 0;
   uint64_t subscriptions_now = 0;
   uint64_t retained_now = 0;
@@ -30,6 +34,10 @@ struct ServerCounters {
   uint64_t messages_dropped = 0;
   uint64_t bytes_received = 0;
   uint64_t bytes_sent = 0;
+
+  [[nodiscard]] uint64_t refused_total() const {
+    return std::accumulate(refused.begin(), refused.end(), uint64_t{0});
+  }
 };
 
 // The engine: listeners, shards and their threads. Made and used by one thread (the program's

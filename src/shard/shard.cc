@@ -12,7 +12,7 @@ constexpr std::size_t kSpareBufferBytesMax = 64u << 10;
 constexpr std::size_t kMailBatchMax = 1024;
 
 // Topics hash evenly: each shard takes its part of what the whole server may keep.
-RetainedLimits share_of(const RetainedLimits& whole, std::size_t shards) {
+RetainedLimits retained_share(const RetainedLimits& whole, std::size_t shards) {
   return {.count_max = whole.count_max / shards, .bytes_max = whole.bytes_max / shards};
 }
 
@@ -23,14 +23,16 @@ Shard::Shard(uint16_t index, ShardPeers& peers)
       peers_(peers),
       tls_(peers.options.tls),
       sessions_(*this, index, peers.options.session),
-      exchange_(*this, share_of(peers.options.retained, peers.options.shard_count)),
+      exchange_(*this, retained_share(peers.options.retained, peers.options.shard_count)),
       admission_(*this, peers.registry, peers.authenticator),
+      admission_budget_(peers.options.suspect.admission),
       effects_(*this) {}
 
 Shard::~Shard() {
   acceptors_.clear();
   inbox_.drain([](ShardMessage&&) {});  // connections on their way here
-  while (!all_connections_.empty()) delete &all_connections_.front();
+  while (!suspects_.empty()) delete &suspects_.front();
+  while (!admitted_.empty()) delete &admitted_.front();
 }
 
 bool Shard::listen(ListeningSocket socket, const ListenerOptions& options) {
@@ -52,6 +54,7 @@ void Shard::run() {
     loop_.turn(kMaxWait);
     take_mail();
     end_turn();
+    admission_budget_.begin_turn(MonotonicClock::now() - now());
   }
 }
 
@@ -79,6 +82,7 @@ void Shard::take_leave() {
     connection.detach_session();
     if (!connection.finished()) continue;
     counters_.connections_now.subtract();
+    if (connection.suspect()) counters_.suspects_now.subtract();
     delete &connection;
   }
 }
@@ -131,8 +135,8 @@ void Shard::give_back(ByteBuffer&& buffer) {
 void Shard::add_connection(UniqueFd fd, const SocketAddress& peer,
                            const ListenerOptions& listener) {
   counters_.connections_total.add();
-  const uint64_t share = std::max<uint64_t>(1, options().connection.count_max / shard_count());
-  if (stopping_ || counters_.connections_now.get() >= share) {
+  if (stopping_ || counters_.connections_now.get() >= share_of(options().connection.count_max)) {
+    counters_.refused_for(RefusalCause::kTooManyConnections).add();
     FL_LOG(kWarning, "connection.refused", {"source", peer.text()},
            {"cause", stopping_ ? "the server is stopping" : "too many connections"});
     return;
@@ -140,7 +144,31 @@ void Shard::add_connection(UniqueFd fd, const SocketAddress& peer,
   auto connection = std::make_unique<Connection>(*this, std::move(fd), peer, listener);
   if (!connection->start()) return;
   counters_.connections_now.add();
-  all_connections_.push_back(*connection.release());
+  add_suspect(*connection.release());
+}
+
+bool Shard::suspects_full() const {
+  return counters_.suspects_now.get() >= share_of(options().suspect.count_max);
+}
+
+bool Shard::has_room_for_suspect() {
+  return !suspects_full() || now() - suspects_.front().arrived_at() >= options().suspect.grace;
+}
+
+void Shard::add_suspect(Connection& connection) {
+  if (suspects_full()) {
+    Connection& oldest = suspects_.front();
+    oldest.evict();
+    remove_suspect(oldest);
+  }
+  counters_.suspects_now.add();
+  suspects_.push_back(connection);
+}
+
+void Shard::remove_suspect(Connection& connection) {
+  counters_.suspects_now.subtract();
+  static_cast<ListLink<ResidentTag>&>(connection).unlink();
+  admitted_.push_back(connection);
 }
 
 void Shard::close_later(Connection& connection) {
@@ -154,6 +182,7 @@ void Shard::hand_over(Connection& connection) {
   const uint16_t home = home_of(connection.moving_to());
   connection.leave();
   counters_.connections_now.subtract();
+  counters_.suspects_now.subtract();
   post(home, Handover{std::unique_ptr<Connection>(&connection)});
 }
 
@@ -161,7 +190,7 @@ void Shard::on_message(Handover&& m) {
   if (stopping_ || !m.connection->join(*this)) return;
   counters_.connections_now.add();
   Connection& connection = *m.connection.release();
-  all_connections_.push_back(connection);
+  add_suspect(connection);
   connection.resume_connect();
   settle();
 }
@@ -169,7 +198,12 @@ void Shard::on_message(Handover&& m) {
 // --- Sessions ------------------------------------------------------------------------------------
 
 bool Shard::has_room_for_session(std::string_view key) const {
-  return !sessions_.full() || sessions_.find(key) != nullptr;
+  if (sessions_.find(key)) return true;
+  return !sessions_.full() && sessions_.size() < share_of(options().session_count_max);
+}
+
+std::size_t Shard::share_of(std::size_t count_max) const {
+  return std::max<std::size_t>(1, count_max / shard_count());
 }
 
 HostedSession& Shard::create_session(const std::string& key) {
@@ -178,6 +212,7 @@ HostedSession& Shard::create_session(const std::string& key) {
 }
 
 void Shard::on_attached(HostedSession& session) {
+  remove_suspect(*session.connection);
   counters_.clients_now.add();
   session.arm_timer();
   exchange_.set_presence(session, Presence::kOnline);
@@ -214,13 +249,12 @@ void Shard::after_session_call(HostedSession& session) {
 void Shard::begin_stop() {
   stopping_ = true;
   acceptors_.clear();
-  all_connections_.for_each([](Connection& connection) {
-    if (connection.session()) {
-      connection.close(CloseStyle::kWithDisconnect, ReasonCode::kServerShuttingDown,
-                       "the server is shutting down", DetachCause::kServerShutdown);
-    } else if (!connection.closing()) {
-      connection.abort(DetachCause::kServerShutdown);
-    }
+  suspects_.for_each([](Connection& connection) {
+    if (!connection.closing()) connection.abort(DetachCause::kServerShutdown);
+  });
+  admitted_.for_each([](Connection& connection) {
+    connection.close(CloseStyle::kWithDisconnect, ReasonCode::kServerShuttingDown,
+                     "the server is shutting down", DetachCause::kServerShutdown);
   });
 }
 

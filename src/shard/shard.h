@@ -57,7 +57,7 @@ class Shard {
   void begin_stop();
   // run() returns at the end of this turn.
   void quit() { quitting_ = true; }
-  [[nodiscard]] bool drained() const { return all_connections_.empty(); }
+  [[nodiscard]] bool drained() const { return suspects_.empty() && admitted_.empty(); }
   void on_registry_change(const RegistryChange& change);
 
   // --- For connections, sessions and their helpers -----------------------------------------------
@@ -76,6 +76,7 @@ class Shard {
   [[nodiscard]] SessionTable& sessions() { return sessions_; }
   [[nodiscard]] Exchange& exchange() { return exchange_; }
   [[nodiscard]] Admission& admission() { return admission_; }
+  [[nodiscard]] AdmissionBudget& admission_budget() { return admission_budget_; }
   [[nodiscard]] ShardEffects& effects() { return effects_; }
   [[nodiscard]] PublishEncoder& encoder() { return encoder_; }
 
@@ -86,12 +87,16 @@ class Shard {
   [[nodiscard]] ByteBuffer lease();
   void give_back(ByteBuffer&& buffer);
 
+  // Whether one more suspect may come: there is room, or the oldest has had its time.
+  [[nodiscard]] bool has_room_for_suspect();
   void add_connection(UniqueFd fd, const SocketAddress& peer, const ListenerOptions& listener);
   void flush_later(Connection& connection) { flushes_.push_back(connection); }
   void close_later(Connection& connection);
   void hand_over(Connection& connection);
 
   [[nodiscard]] bool has_room_for_session(std::string_view key) const;
+  // This shard's part of what the whole server may have: hashes and the kernel spread evenly.
+  [[nodiscard]] std::size_t share_of(std::size_t count_max) const;
   HostedSession& create_session(const std::string& key);
   void on_attached(HostedSession& session);
   void on_detached(HostedSession& session, DetachCause cause);
@@ -111,6 +116,9 @@ class Shard {
     exchange_.on_message(std::forward<Message>(m));
     settle();
   }
+  [[nodiscard]] bool suspects_full() const;
+  void add_suspect(Connection& connection);
+  void remove_suspect(Connection& connection);
   void end_turn();
   void take_leave();
   void send_mail();
@@ -130,7 +138,8 @@ class Shard {
   ShardCounters counters_;
   std::shared_ptr<const TlsContext> tls_;
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
-  IntrusiveList<Connection, AllConnectionsTag> all_connections_;  // owned
+  IntrusiveList<Connection, ResidentTag> suspects_;  // owned; in the order of their arrival
+  IntrusiveList<Connection, ResidentTag> admitted_;  // owned, as are evicted suspects in here
   IntrusiveList<Connection, FlushTag> flushes_;
   IntrusiveList<Connection, ClosingTag> closings_;
   std::vector<Inbox::Batch> mail_;  // for each shard, of this turn
@@ -141,6 +150,7 @@ class Shard {
   SessionTable sessions_;
   Exchange exchange_;
   Admission admission_;
+  AdmissionBudget admission_budget_;
   ShardEffects effects_;
   bool stopping_ = false;
   bool quitting_ = false;

@@ -100,7 +100,8 @@ ServerCounters ShardGroup::counters() const {
     sum.connections_total += c.connections_total.get();
     sum.clients_now += c.clients_now.get();
     sum.connects_accepted += c.connects_accepted.get();
-    sum.connects_refused += c.connects_refused.get();
+    sum.suspects_now += c.suspects_now.get();
+    for (std::size_t i = 0; i < c.refused.size(); ++i) sum.refused[i] += c.refused[i].get();
     sum.sessions_now += c.sessions_now.get();
     sum.subscriptions_now += c.subscriptions_now.get();
     sum.retained_now += c.retained_now.get();

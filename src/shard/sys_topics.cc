@@ -13,7 +13,7 @@ void for_each_sys_topic(const ServerCounters& counters, std::chrono::seconds upt
   publish("$SYS/broker/clients/disconnected", std::to_string(offline));
   publish("$SYS/broker/clients/total", std::to_string(counters.sessions_now));
   publish("$SYS/broker/connections/count", std::to_string(counters.connections_now));
-  publish("$SYS/broker/connections/refused", std::to_string(counters.connects_refused));
+  publish("$SYS/broker/connections/refused", std::to_string(counters.refused_total()));
   publish("$SYS/broker/subscriptions/count", std::to_string(counters.subscriptions_now));
   publish("$SYS/broker/retained messages/count", std::to_string(counters.retained_now));
   publish("$SYS/broker/publish/messages/received", std::to_string(counters.messages_received));
