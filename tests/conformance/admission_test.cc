@@ -92,6 +92,7 @@ TEST_P(Admitted, ClientsThatTakeOverFromEachOtherAreSlowedDown) {
       return first->expect_disconnect(ReasonCode::kSessionTakenOver);
     }
     second->expect("CONNACK 0");
+    second->expect("PINGRESP");
     first = std::move(second);
   }
   FAIL() << "nobody was slowed down";
