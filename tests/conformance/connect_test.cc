@@ -79,7 +79,7 @@ TEST_P(Connect, MQTT_3_12_4_1_PingIsAnswered) {
   for (int i = 0; i < 3; ++i) client.expect("PINGRESP");
 }
 
-TEST_P(Connect, MQTT_3_14_4_3_DisconnectClosesAndNothingIsSent) {
+TEST_P(Connect, MQTT_3_14_4_1_DisconnectIsAnsweredByTheEnd) {
   TestClient client = connected();
   client.disconnect();
   client.expect_closed();
@@ -154,7 +154,7 @@ TEST_P(Connect, BadPasswordOfAnApplicationIsFour) {
 class Connect5 : public ConformanceTest {};
 FL_ONLY(Connect5, ProtocolVersion::k5);
 
-TEST_P(Connect5, MQTT_3_1_2_28_ReasonStringOfARefusal) {
+TEST_P(Connect5, RefusalHasAReasonString) {
   TestClient client = this->client();
   mqtt::ConnectPacket hello = client.app_hello("backend", unique("c"));
   hello.password = as_bytes("wrong");
@@ -163,7 +163,7 @@ TEST_P(Connect5, MQTT_3_1_2_28_ReasonStringOfARefusal) {
   EXPECT_FALSE(client.last_connack().properties.reason_string.value_or("").empty());
 }
 
-TEST_P(Connect5, MQTT_3_2_2_3_ConnackSaysTheLimits) {
+TEST_P(Connect5, ConnackSaysTheLimits) {
   TestClient client = this->client();
   const auto connack = client.connect(client.hello(unique("c")));
   EXPECT_EQ(connack.properties.receive_maximum, 100);
@@ -182,7 +182,7 @@ TEST_P(Connect5, MQTT_3_1_2_21_ServerKeepAliveReplacesOneOutOfRange) {
   EXPECT_EQ(client.connect(hello).properties.server_keep_alive_seconds, 64'800);
 }
 
-TEST_P(Connect5, MQTT_3_2_2_3_2_SessionExpiryOverTheLimitIsAnnounced) {
+TEST_P(Connect5, SessionExpiryOverTheLimitIsAnnounced) {
   TestClient client = this->client();
   mqtt::ConnectPacket hello = client.hello(unique("c"));
   hello.properties.session_expiry_seconds = 0xffffffff;
@@ -204,7 +204,7 @@ TEST_P(Connect5, MQTT_4_12_AuthWithoutAMethodIsAProtocolError) {
   client.expect_disconnect(ReasonCode::kProtocolError);
 }
 
-TEST_P(Connect5, MQTT_3_14_2_2_2_ExpiryMayNotAppearInDisconnect) {
+TEST_P(Connect5, ExpiryMayNotAppearInDisconnect) {
   TestClient client = connected();  // expiry 0
   mqtt::DisconnectPacket bye;
   bye.properties.session_expiry_seconds = 100;
@@ -212,7 +212,7 @@ TEST_P(Connect5, MQTT_3_14_2_2_2_ExpiryMayNotAppearInDisconnect) {
   client.expect_disconnect(ReasonCode::kProtocolError);
 }
 
-TEST_P(Connect5, MQTT_3_14_2_2_2_DisconnectMayEndTheSession) {
+TEST_P(Connect5, DisconnectMayEndTheSession) {
   const std::string id = unique("c");
   TestClient first = client();
   first.connect(first.hello(id, CleanStart::kNo));

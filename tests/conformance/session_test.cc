@@ -78,7 +78,7 @@ TEST_P(SessionLife, MQTT_3_1_2_17_RetainedWill) {
   late.expect_receive("PUBLISH " + topic + " gone q1 retain");
 }
 
-TEST_P(SessionLife, MQTT_3_1_4_3_TakenOverSessionGoesOnWhereItWas) {
+TEST_P(SessionLife, MQTT_3_1_4_2_TakenOverSessionGoesOnWhereItWas) {
   const std::string topic = unique("t");
   const std::string id = unique("c");
   TestClient first = client();
@@ -122,7 +122,7 @@ TEST_P(SessionLife, SlowConsumerLosesNoQos1AndHoldsNobodyUp) {
   EXPECT_EQ(line, "PINGRESP");
 }
 
-TEST_P(SessionLife, MQTT_3_1_4_3_ManyTakeOversInARow) {
+TEST_P(SessionLife, ManyTakeOversInARow) {
   const std::string id = unique("c");
   TestClient last = connected(id);
   for (int i = 0; i < 20; ++i) {
@@ -164,7 +164,7 @@ TEST_P(SessionLife5, MQTT_3_1_3_9_WillWaitsForItsDelayAndAReconnectCancelsIt) {
   watch.expect_silence(server());
 }
 
-TEST_P(SessionLife5, MQTT_3_1_3_2_2_SessionEndPublishesAWaitingWill) {
+TEST_P(SessionLife5, SessionEndPublishesAWaitingWill) {
   const std::string topic = unique("will");
   const std::string id = unique("c");
   TestClient watch = watcher(topic);

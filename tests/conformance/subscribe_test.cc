@@ -95,7 +95,7 @@ TEST_P(Subscribe, MQTT_3_8_3_3_EmptySubscribeIsClosed) {
   EXPECT_TRUE(line == "CLOSED" || line == "DISCONNECT 0x82" || line == "DISCONNECT 0x81") << line;
 }
 
-TEST_P(Subscribe, MQTT_3_3_5_1_OwnMessagesComeBack) {
+TEST_P(Subscribe, OwnMessagesComeBack) {
   const std::string topic = unique("t");
   TestClient client = connected();
   client.subscribe(topic, kQos1);
@@ -271,7 +271,7 @@ TEST_P(Subscribe5, MQTT_3_3_4_SubscriptionIdentifiersOfAllThatMatched) {
   client.expect_silence(server());
 }
 
-TEST_P(Subscribe5, MQTT_3_8_2_1_2_IdentifierOfARetainedMessage) {
+TEST_P(Subscribe5, IdentifierOfARetainedMessage) {
   const std::string topic = unique("t");
   TestClient publisher = connected();
   publisher.publish(topic, "kept", kQos1, Retain::kYes);
