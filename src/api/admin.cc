@@ -86,7 +86,7 @@ struct AdminServer::State {
       response.set_content(ready ? "ready\n" : "not ready: starting or stopping\n", kText);
     });
     http.Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
-      response.set_content(metrics_text(options.counters()),
+      response.set_content(metrics_text(options.counters(), options.expiries()),
                            "text/plain; version=0.0.4; charset=utf-8");
     });
     http.Get("/config.json", [this](const httplib::Request&, httplib::Response& response) {

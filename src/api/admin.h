@@ -18,7 +18,8 @@
 //   GET /readyz       200 while devices can connect, 503 before and after
 //   GET /metrics      counters in the text format of Prometheus
 //
-// It needs no token because it only reads, and shows neither names nor secrets.
+// It needs no token because it only reads, and shows no secrets, and no names but
+// those in certificates.
 
 namespace fairlead {
 
@@ -33,11 +34,13 @@ struct AdminOptions {
   SocketAddress address;  // port 0: the kernel chooses
   std::vector<AdminEndpoint> endpoints;
   std::function<ServerCounters()> counters;
+  std::function<std::vector<TlsExpiry>()> expiries = [] { return std::vector<TlsExpiry>{}; };
   std::function<bool()> ready;
 };
 
 // The metrics in the text exposition format 0.0.4. Pure.
-[[nodiscard]] std::string metrics_text(const ServerCounters& counters);
+[[nodiscard]] std::string metrics_text(const ServerCounters& counters,
+                                       const std::vector<TlsExpiry>& expiries);
 
 // The body of /config.json: for each protocol the first listener that takes it. Pure.
 [[nodiscard]] std::string endpoints_json(const std::vector<AdminEndpoint>& endpoints);

@@ -17,12 +17,29 @@ TEST(Metrics, EveryCounterHasHelpTypeAndValue) {
   ServerCounters counters;
   counters.connections_now = 3;
   counters.messages_dropped = 18'446'744'073'709'551'615u;
-  const std::string text = metrics_text(counters);
+  const std::string text = metrics_text(counters, {});
   EXPECT_THAT(text, HasSubstr("# TYPE fairlead_connections gauge\nfairlead_connections 3\n"));
   EXPECT_THAT(text, HasSubstr("# TYPE fairlead_messages_dropped_total counter\n"
                               "fairlead_messages_dropped_total 18446744073709551615\n"));
   EXPECT_THAT(text, HasSubstr("fairlead_build_info{version=\"" FAIRLEAD_VERSION "\"} 1\n"));
   EXPECT_TRUE(text.ends_with('\n'));
+}
+
+TEST(Metrics, EveryCertificateHasItsEnd) {
+  using Kind = TlsExpiry::Kind;
+  const std::string text = metrics_text(
+      {}, {{Kind::kServer, "/etc/a \"b\".pem", "CN=iot.example.com", seconds(1'767'225'600)},
+           {Kind::kAuthority, "ca.pem", "CN=Root", seconds(2'000)},
+           {Kind::kAuthority, "ca.pem", "CN=Root", seconds(1'000)},
+           {Kind::kRevocations, "crl.pem", "CN=Root", seconds(3'000)}});
+  EXPECT_THAT(text, HasSubstr("# TYPE fairlead_certificate_expiry_timestamp_seconds gauge\n"));
+  EXPECT_THAT(text,
+              HasSubstr("fairlead_certificate_expiry_timestamp_seconds{kind=\"server\",file="
+                        "\"/etc/a \\\"b\\\".pem\",subject=\"CN=iot.example.com\"} 1767225600\n"));
+  EXPECT_THAT(text, HasSubstr("{kind=\"authority\",file=\"ca.pem\",subject=\"CN=Root\"} 1000\n"));
+  EXPECT_THAT(text, HasSubstr("{kind=\"crl\",file=\"crl.pem\",subject=\"CN=Root\"} 3000\n"));
+  EXPECT_THAT(text, testing::Not(HasSubstr(" 2000\n")));
+  EXPECT_THAT(metrics_text({}, {}), testing::Not(HasSubstr("certificate")));
 }
 
 TEST(Endpoints, FirstListenerThatTakesAProtocolIsNamed) {

@@ -1,9 +1,13 @@
+#include <algorithm>
+#include <map>
 #include <string>
 
 #include "api/admin.h"
 
 namespace fairlead {
 namespace {
+
+constexpr std::string_view kExpiryName = "fairlead_certificate_expiry_timestamp_seconds";
 
 enum class MetricKind : uint8_t { kGauge, kCounter };
 
@@ -61,9 +65,37 @@ void append_refused(std::string& text, const ServerCounters& counters) {
          "Connections that ended before a CONNECT was accepted, by cause.", samples);
 }
 
+// The value of a label.
+std::string escaped(std::string_view text) {
+  std::string out;
+  for (char c : text) {
+    if (c == '\\' || c == '"') out += '\\';
+    out += c == '\n' ? ' ' : c;
+  }
+  return out;
+}
+
+// A renewed authority may have its old name in the same file: one sample, the first to expire.
+std::string expiry_samples(const std::vector<TlsExpiry>& expiries) {
+  std::map<std::string, milliseconds> samples;
+  for (const TlsExpiry& expiry : expiries) {
+    const std::string labels = "{kind=\"" + std::string(expiry_kind_name(expiry.kind)) +
+                               "\",file=\"" + escaped(expiry.file) + "\",subject=\"" +
+                               escaped(expiry.subject) + "\"}";
+    const auto [at, added] = samples.emplace(labels, expiry.not_after);
+    if (!added) at->second = std::min(at->second, expiry.not_after);
+  }
+  std::string text;
+  for (const auto& [labels, not_after] : samples) {
+    if (!text.empty()) text += '\n';
+    text += std::string(kExpiryName) + labels + ' ' + std::to_string(not_after.count() / 1000);
+  }
+  return text;
+}
+
 }  // namespace
 
-std::string metrics_text(const ServerCounters& counters) {
+std::string metrics_text(const ServerCounters& counters, const std::vector<TlsExpiry>& expiries) {
   std::string text;
   append(text, "fairlead_build_info", MetricKind::kGauge, "Always 1; the version is a label.",
          "fairlead_build_info{version=\"" FAIRLEAD_VERSION "\"} 1");
@@ -72,6 +104,11 @@ std::string metrics_text(const ServerCounters& counters) {
            std::string(metric.name) + " " + std::to_string(counters.*metric.value));
   }
   append_refused(text, counters);
+  if (!expiries.empty()) {
+    append(text, kExpiryName, MetricKind::kGauge,
+           "When a certificate or revocation list ends, in seconds since 1970.",
+           expiry_samples(expiries));
+  }
   return text;
 }
 

@@ -36,6 +36,7 @@ struct TlsConfig {
   TlsProfile profile = TlsProfile::kModern;
   ClientCertificates client_certificates = ClientCertificates::kOff;
   std::string client_ca_file;
+  std::string client_crl_file;
   std::vector<CertificateConfig> certificates;  // empty: those of DATA_DIR/certs
 };
 

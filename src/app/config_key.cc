@@ -198,6 +198,11 @@ void add_tls_keys(std::vector<ConfigKey>& keys) {
       [](Config & c) -> auto& { return c.tls.client_ca_file; },
       "PEM file with the authorities that client certificates must come from."));
   keys.push_back(row(
+      ConfigType::kText, "tls.client_crl_file", kReload,
+      [](Config & c) -> auto& { return c.tls.client_crl_file; },
+      "PEM file with the revocation lists of these authorities, one list of each; a client whose "
+      "certificate is on one, or whose authority has none in force, is refused. Empty: none."));
+  keys.push_back(row(
       ConfigType::kList, "tls.certificate.certificate_files", kReload,
       [](Config & c) -> auto& { return c.tls.certificates.back().certificate_files; },
       "PEM files, each with a certificate and its chain, all for the same host names: an RSA and "

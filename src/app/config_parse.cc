@@ -179,6 +179,10 @@ class ConfigReader {
       problem(line_at("tls.client_certificates", ""), "tls.client_ca_file",
               "is missing: it names the authorities of client certificates");
     }
+    if (tls.client_certificates == ClientCertificates::kOff && !tls.client_crl_file.empty()) {
+      problem(line_at("tls.client_crl_file", ""), "tls.client_crl_file",
+              "has no use without tls.client_certificates");
+    }
     for (std::size_t i = 0; i < tls.certificates.size(); ++i) {
       const CertificateConfig& set = tls.certificates[i];
       const std::string path = "tls.certificate[" + std::to_string(i) + "]";
@@ -267,6 +271,7 @@ Result<ParsedConfig> load_config(const std::string& path) {
   ParsedConfig parsed = parse_config(text.view());
   const auto folder = std::filesystem::absolute(path, error).parent_path();
   make_absolute(parsed.config.tls.client_ca_file, folder);
+  make_absolute(parsed.config.tls.client_crl_file, folder);
   for (CertificateConfig& set : parsed.config.tls.certificates) {
     for (std::string& name : set.certificate_files) make_absolute(name, folder);
     for (std::string& name : set.key_files) make_absolute(name, folder);

@@ -158,6 +158,8 @@ TEST(Config, WhatKeysMeanTogetherIsChecked) {
               HasSubstr("listener.trusted_proxies: is empty"));
   EXPECT_THAT(only_problem("[tls]\nclient_certificates = \"require\""),
               HasSubstr("f.toml:2: tls.client_ca_file: is missing"));
+  EXPECT_THAT(only_problem("[tls]\nclient_crl_file = \"a\""),
+              HasSubstr("f.toml:2: tls.client_crl_file: has no use"));
   EXPECT_THAT(only_problem("[[tls.certificate]]\ncertificate_files = [\"a\"]"),
               HasSubstr("key_files: must name as many files"));
   EXPECT_THAT(only_problem("[[tls.certificate]]"), HasSubstr("certificate_files: names no file"));

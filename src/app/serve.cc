@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 
@@ -11,12 +12,16 @@
 #include "app/config_key.h"
 #include "app/data_dir.h"
 #include "app/server_plan.h"
+#include "app/tls_keeper.h"
 #include "base/log.h"
 #include "registry/control_socket.h"
 #include "shard/server.h"
 
 namespace fairlead {
 namespace {
+
+// Between two looks at the files of certificates.
+constexpr milliseconds kLookInterval{1'000};
 
 // The signals that the main thread waits for; all threads inherit that they are blocked. One that
 // was ignored when the program started (a background job's SIGINT) stays so.
@@ -36,11 +41,12 @@ class Signals {
   Signals(const Signals&) = delete;
   Signals& operator=(const Signals&) = delete;
 
-  int wait() const {
-    int signal = 0;
-    while (sigwait(&waited_, &signal) != 0) {
-    }
-    return signal;
+  // The next one, or 0 when none came in `limit`.
+  int wait(milliseconds limit) const {
+    const auto whole = std::chrono::duration_cast<seconds>(limit);
+    const timespec time{whole.count(), (limit - whole).count() * 1'000'000};
+    const int signal = sigtimedwait(&waited_, nullptr, &time);
+    return signal > 0 ? signal : 0;
   }
 
   // From now on they do what they do to any program. Threads keep theirs blocked, so that the
@@ -77,13 +83,22 @@ LogLevel level_of(const ServeRequest& request, const Config& config) {
 class ServerProcess {
  public:
   ServerProcess(CommandContext& context, const ServeRequest& request)
-      : context_(context), request_(request) {}
+      : context_(context), request_(request), tls_(context.data_dir) {}
 
   ExitCode run() {
     const Signals signals;
     if (ExitCode code = start(); code != ExitCode::kOk) return code;
     announce();
-    while (signals.wait() == SIGHUP) reload();
+    for (;;) {
+      const int signal = signals.wait(kLookInterval);
+      if (signal == SIGHUP) {
+        reload();
+      } else if (signal != 0) {
+        break;
+      } else if (auto renewed = tls_.look(MonotonicClock::now())) {
+        server_->set_tls(std::move(renewed));
+      }
+    }
     signals.release();
     stop();
     return ExitCode::kOk;
@@ -122,10 +137,10 @@ class ServerProcess {
   }
 
   ExitCode start_engine() {
-    auto tls = make_tls(config_.tls, context_.data_dir, plan_.options.listeners, nullptr);
-    if (!tls) return failed(tls.error());
-    plan_.options.tls = tls->context;
-    ticket_keys_ = tls->ticket_keys;
+    if (Status status = tls_.start(config_.tls, plan_.options.listeners); !status) {
+      return failed(status.error());
+    }
+    plan_.options.tls = tls_.context();
 
     auto registry = Registry::open(context_.data_dir);
     if (!registry) return failed(registry.error());
@@ -149,6 +164,7 @@ class ServerProcess {
     AdminOptions options;
     options.address = *plan_.admin;
     options.counters = [server = server_.get()] { return server->counters(); };
+    options.expiries = [this] { return tls_.expiries(); };
     options.ready = [this] { return ready_.load(); };
     const std::vector<SocketAddress> addresses = server_->addresses();
     for (std::size_t i = 0; i < addresses.size(); ++i) {
@@ -194,10 +210,10 @@ class ServerProcess {
       if (!parsed->problems.empty()) return;
       wanted = std::move(parsed->config);
     }
-    auto tls = make_tls(wanted.tls, context_.data_dir, plan_.options.listeners, ticket_keys_);
-    if (!tls) return reload_failed(tls.error().sentence);
-    if (tls->context) server_->set_tls(tls->context);
-    ticket_keys_ = tls->ticket_keys;
+    if (Status status = tls_.load(wanted.tls); !status) {
+      return reload_failed(status.error().sentence);
+    }
+    if (auto renewed = tls_.context()) server_->set_tls(std::move(renewed));
     set_log_level(level_of(request_, wanted));
     for (const std::string& key : changed_restart_keys(config_, wanted)) {
       FL_LOG(kWarning, "config.needs_restart", {"key", key});
@@ -235,7 +251,7 @@ class ServerProcess {
   rlim_t open_files_max_ = 0;
   std::atomic<bool> ready_ = false;  // the admin plane asks for it
   std::optional<DataDirLock> lock_;
-  std::shared_ptr<const TlsTicketKeys> ticket_keys_;
+  TlsKeeper tls_;
   std::unique_ptr<Registry> registry_;
   std::unique_ptr<Authenticator> authenticator_;
   std::unique_ptr<Server> server_;

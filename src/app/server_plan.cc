@@ -1,15 +1,11 @@
 #include "app/server_plan.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <fstream>
 #include <thread>
 
 #include "app/config_key.h"
 #include "app/listen_address.h"
-#include "base/log.h"
-#include "net/certificate.h"
 
 namespace fairlead {
 namespace {
@@ -113,63 +109,6 @@ Status choose_admin(const Config& config, const ServeRequest& request, ServerPla
                "admin.allow_remote = true in the configuration");
 }
 
-std::string host_name() {
-  char name[256] = {};
-  return ::gethostname(name, sizeof name - 1) == 0 ? name : "";
-}
-
-bool is_dns_name(std::string_view name) {
-  const auto fits = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '.';
-  };
-  return !name.empty() && std::ranges::all_of(name, fits);
-}
-
-Status create_own_certificates(const std::string& directory,
-                               const std::vector<ListenerOptions>& listeners) {
-  CertificateRequest request;
-  request.directory = directory;
-  request.hosts = {"localhost"};
-  if (std::string name = host_name(); is_dns_name(name) && name != "localhost") {
-    request.hosts.push_back(std::move(name));
-  }
-  request.ips = {"127.0.0.1", "::1"};
-  for (const ListenerOptions& listener : listeners) {
-    const std::string ip = listener.address.ip_text();
-    const bool known = std::ranges::find(request.ips, ip) != request.ips.end();
-    if (!listener.address.is_any() && !known && ip.find('%') == std::string::npos) {
-      request.ips.push_back(ip);
-    }
-  }
-  auto files = create_certificates(request);
-  if (!files) return files.error();
-  FL_LOG(kInfo, "tls.created", {"root", files->ca_certificate},
-         {"hint", "for other names: fairlead cert init --host NAME"});
-  return Done{};
-}
-
-// Those of `certs` that exist; both are made when there is neither.
-Result<TlsCertificateSet> own_certificates(const std::string& directory,
-                                           const std::vector<ListenerOptions>& listeners) {
-  const CertificateFiles files = certificate_files(directory);
-  const auto existing = [&files] {
-    TlsCertificateSet set;
-    std::error_code ignored;
-    for (const auto& [certificate, key] : {std::pair{files.rsa_certificate, files.rsa_key},
-                                           std::pair{files.ec_certificate, files.ec_key}}) {
-      if (std::filesystem::exists(certificate, ignored)) set.pairs.push_back({certificate, key});
-    }
-    return set;
-  };
-  TlsCertificateSet set = existing();
-  if (!set.pairs.empty()) return set;
-  if (Status status = create_own_certificates(directory, listeners); !status) {
-    return status.error();
-  }
-  return existing();
-}
-
 std::vector<std::string> values_of(const Config& config, const ConfigKey& key,
                                    std::string_view section) {
   if (!is_config_array(section)) return {format_config_value(key.get(config))};
@@ -218,32 +157,6 @@ Result<ServerPlan> plan_server(const Config& config, const ServeRequest& request
       config.auth.limit_loopback ? LoopbackBudget::kCounted : LoopbackBudget::kExempt;
   plan.auth.tracked_count_max = config.auth.tracked_count;
   return plan;
-}
-
-Result<ServerTls> make_tls(const TlsConfig& config, const std::filesystem::path& data_dir,
-                           const std::vector<ListenerOptions>& listeners,
-                           const std::shared_ptr<const TlsTicketKeys>& older) {
-  const auto uses_tls = [](const ListenerOptions& l) { return l.protocols.any_tls(); };
-  if (std::ranges::none_of(listeners, uses_tls)) return ServerTls{};
-  TlsServerOptions options;
-  options.profile = config.profile;
-  options.client_certificates = config.client_certificates;
-  options.client_ca_file = config.client_ca_file;
-  options.ticket_keys = older ? TlsTicketKeys::rotate(*older) : TlsTicketKeys::generate();
-  for (const CertificateConfig& wanted : config.certificates) {
-    TlsCertificateSet& set = options.certificates.emplace_back();
-    for (std::size_t i = 0; i < wanted.certificate_files.size(); ++i) {
-      set.pairs.push_back({wanted.certificate_files[i], wanted.key_files[i]});
-    }
-  }
-  if (options.certificates.empty()) {
-    auto own = own_certificates((data_dir / "certs").string(), listeners);
-    if (!own) return own.error();
-    options.certificates.push_back(std::move(*own));
-  }
-  auto context = TlsContext::server(options);
-  if (!context) return context.error();
-  return ServerTls{*context, options.ticket_keys};
 }
 
 std::vector<std::string> changed_restart_keys(const Config& running, const Config& wanted) {

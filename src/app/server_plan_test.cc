@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "app/data_dir.h"
+#include "app/tls_keeper.h"
 
 namespace fairlead {
 namespace {
@@ -137,34 +138,36 @@ TEST_F(DataDir, HasOneServerAtATime) {
   EXPECT_TRUE(DataDirLock::take(path_));
 }
 
-TEST_F(DataDir, ServerMakesItsCertificatesOnceAndKeepsTicketKeys) {
+TEST_F(DataDir, ServerMakesItsCertificatesOnce) {
   std::vector<ListenerOptions> listeners(1);
   ASSERT_TRUE(prepare_data_dir(path_));
-  auto first = make_tls({}, path_, listeners, nullptr);
-  ASSERT_TRUE(first) << first.error().sentence;
-  ASSERT_TRUE(first->context);
-  EXPECT_THAT(first->context->names(), Contains("localhost"));
+  TlsKeeper first(path_);
+  ASSERT_TRUE(first.start({}, listeners));
+  ASSERT_TRUE(first.context());
+  EXPECT_THAT(first.context()->names(), Contains("localhost"));
   const auto made = std::filesystem::last_write_time(path_ / "certs" / "server-rsa.crt");
-  auto second = make_tls({}, path_, listeners, first->ticket_keys);
-  ASSERT_TRUE(second);
+  ASSERT_TRUE(first.load({}));
+  TlsKeeper second(path_);
+  ASSERT_TRUE(second.start({}, listeners));
   EXPECT_EQ(std::filesystem::last_write_time(path_ / "certs" / "server-rsa.crt"), made);
 }
 
 TEST_F(DataDir, ListenersWithoutTlsNeedNoCertificates) {
   std::vector<ListenerOptions> listeners(1);
   listeners[0].protocols = {.mqtt = true, .mqtts = false, .ws = true, .wss = false};
-  auto tls = make_tls({}, path_, listeners, nullptr);
-  ASSERT_TRUE(tls);
-  EXPECT_FALSE(tls->context);
+  TlsKeeper tls(path_);
+  ASSERT_TRUE(tls.start({}, listeners));
+  EXPECT_FALSE(tls.context());
   EXPECT_FALSE(std::filesystem::exists(path_));
 }
 
 TEST_F(DataDir, CertificateThatIsMissingIsNamed) {
   TlsConfig config;
   config.certificates.push_back({{"/nonexistent/a.crt"}, {"/nonexistent/a.key"}});
-  auto tls = make_tls(config, path_, std::vector<ListenerOptions>(1), nullptr);
-  ASSERT_FALSE(tls);
-  EXPECT_THAT(tls.error().sentence, HasSubstr("/nonexistent/a.crt"));
+  TlsKeeper tls(path_);
+  const Status started = tls.start(config, std::vector<ListenerOptions>(1));
+  ASSERT_FALSE(started);
+  EXPECT_THAT(started.error().sentence, HasSubstr("/nonexistent/a.crt"));
 }
 
 TEST_F(DataDir, ConfigurationInItIsFound) {

@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
-#include <ctime>
 #include <filesystem>
 #include <memory>
 #include <system_error>
@@ -19,6 +18,7 @@
 #include "net/durable_file.h"
 #include "net/openssl_error.h"
 #include "net/tcp.h"
+#include "net/x509_text.h"
 
 namespace fairlead {
 namespace {
@@ -269,19 +269,6 @@ Status issue_server_certificate(Profile profile, const Root& root, KeyType type,
   return save_certificate(file, certificate->get());
 }
 
-std::string name_text(const X509_NAME* name) {
-  const OwnedBio text(BIO_new(BIO_s_mem()));
-  if (!text) return {};
-  X509_NAME_print_ex(text.get(), name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB);
-  return contents(text.get());
-}
-
-milliseconds time_of(const ASN1_TIME* time) {
-  std::tm parts{};
-  if (ASN1_TIME_to_tm(time, &parts) != 1) return {};
-  return seconds{::timegm(&parts)};
-}
-
 std::vector<std::string> alternative_names(const X509* certificate) {
   std::vector<std::string> names;
   const OwnedNames found(static_cast<GENERAL_NAMES*>(
@@ -364,11 +351,11 @@ Result<CertificateDescription> describe_certificate(const std::string& file) {
   if (!certificate) return certificate.error();
   X509* x509 = certificate->get();
   CertificateDescription description;
-  description.subject = name_text(X509_get_subject_name(x509));
-  description.issuer = name_text(X509_get_issuer_name(x509));
+  description.subject = x509_name_text(X509_get_subject_name(x509));
+  description.issuer = x509_name_text(X509_get_issuer_name(x509));
   description.names = alternative_names(x509);
-  description.not_before = time_of(X509_get0_notBefore(x509));
-  description.not_after = time_of(X509_get0_notAfter(x509));
+  description.not_before = x509_time(X509_get0_notBefore(x509));
+  description.not_after = x509_time(X509_get0_notAfter(x509));
   description.key_type = key_text(X509_get0_pubkey(x509));
   description.signature_algorithm = OBJ_nid2ln(X509_get_signature_nid(x509));
   description.fingerprint = fingerprint(x509);

@@ -2,21 +2,20 @@
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/sha.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <fstream>
-#include <iterator>
 #include <utility>
 
 #include "base/time.h"
 #include "net/openssl_error.h"
 #include "net/tcp.h"
+#include "net/tls_client_trust.h"
 #include "net/tls_ticket_callback.h"
+#include "net/x509_text.h"
 
 namespace fairlead {
 namespace {
@@ -126,37 +125,34 @@ int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_length,
   return SSL_TLSEXT_ERR_OK;
 }
 
-// A ticket opens no door that its own handshake would not have opened: it is bound to the policy
-// about client certificates, as the keys are shared by listeners of different policies.
-Result<std::array<unsigned char, SHA256_DIGEST_LENGTH>> session_context(
-    const TlsServerOptions& options) {
-  std::string policy = "fairlead/" + std::to_string(static_cast<int>(options.client_certificates));
-  if (options.client_certificates != ClientCertificates::kOff) {
-    std::ifstream file(options.client_ca_file, std::ios::binary);
-    if (!file) return refuse("client CA file " + options.client_ca_file + ": cannot be read");
-    policy.append(std::istreambuf_iterator<char>(file), {});
+void list_certificates(std::vector<TlsExpiry>& to, SSL_CTX* context, const std::string& file) {
+  const auto add = [&](TlsExpiry::Kind kind, const X509* certificate) {
+    to.push_back({kind, file, x509_name_text(X509_get_subject_name(certificate)),
+                  x509_time(X509_get0_notAfter(certificate))});
+  };
+  add(TlsExpiry::Kind::kServer, SSL_CTX_get0_certificate(context));
+  STACK_OF(X509)* chain = nullptr;
+  SSL_CTX_get0_chain_certs(context, &chain);
+  for (int i = 0; i < sk_X509_num(chain); ++i) {
+    add(TlsExpiry::Kind::kChain, sk_X509_value(chain, i));
   }
-  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
-  SHA256(reinterpret_cast<const unsigned char*>(policy.data()), policy.size(), digest.data());
-  return digest;
-}
-
-Status apply_client_certificates(SSL_CTX* context, const TlsServerOptions& options) {
-  if (options.client_certificates == ClientCertificates::kOff) return Done{};
-  const char* file = options.client_ca_file.c_str();
-  STACK_OF(X509_NAME)* names = SSL_load_client_CA_file(file);
-  if (names == nullptr || SSL_CTX_load_verify_file(context, file) != 1) {
-    sk_X509_NAME_pop_free(names, X509_NAME_free);
-    return refuse_file("client CA file", options.client_ca_file);
-  }
-  SSL_CTX_set_client_CA_list(context, names);  // takes them over
-  const bool required = options.client_certificates == ClientCertificates::kRequire;
-  SSL_CTX_set_verify(context, SSL_VERIFY_PEER | (required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
-                     nullptr);
-  return Done{};
 }
 
 }  // namespace
+
+std::string_view expiry_kind_name(TlsExpiry::Kind kind) {
+  switch (kind) {
+    case TlsExpiry::Kind::kServer:
+      return "server";
+    case TlsExpiry::Kind::kChain:
+      return "chain";
+    case TlsExpiry::Kind::kAuthority:
+      return "authority";
+    case TlsExpiry::Kind::kRevocations:
+      return "crl";
+  }
+  unreachable();
+}
 
 // The parts of building that reach into a TlsContext.
 struct TlsContextBuilder {
@@ -184,16 +180,13 @@ struct TlsContextBuilder {
   }
 
   static Status add_set(TlsContext& owner, const TlsServerOptions& options,
-                        const TlsCertificateSet& set) {
+                        const TlsClientTrust& trust, const TlsCertificateSet& set) {
     auto made = new_context(TLS_server_method());
     if (!made) return made.error();
     SSL_CTX* context = made->get();
     if (set.pairs.empty()) return refuse("TLS: a certificate set is empty");
     if (auto status = apply_profile(context, options.profile); !status) return status;
-    if (auto status = apply_client_certificates(context, options); !status) return status;
-    const auto session_id = session_context(options);
-    if (!session_id) return session_id.error();
-    SSL_CTX_set_session_id_context(context, session_id->data(), SHA256_DIGEST_LENGTH);
+    if (auto status = trust.apply(context); !status) return status;
     SSL_CTX_set_timeout(context, kTicketLifetime.count());
     SSL_CTX_set_num_tickets(context, 1);
     SSL_CTX_set_tlsext_ticket_key_evp_cb(context, on_ticket);
@@ -217,6 +210,7 @@ struct TlsContextBuilder {
                       ": another certificate of its set has the same key type");
       }
       key_types.push_back(type);
+      list_certificates(owner.expiries_, context, pair.certificate_file);
       for (std::string& name : dns_names(certificate)) {
         owner.names_.emplace(std::move(name), owner.contexts_.size());
       }
@@ -231,11 +225,14 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::server(const TlsServerOpti
   if (options.certificates.empty()) return refuse("TLS: no certificate is configured");
   std::shared_ptr<TlsContext> context(new TlsContext);
   context->ticket_keys_ = options.ticket_keys ? options.ticket_keys : TlsTicketKeys::generate();
+  const auto trust = TlsClientTrust::load(options);
+  if (!trust) return trust.error();
   for (const TlsCertificateSet& set : options.certificates) {
-    if (auto status = TlsContextBuilder::add_set(*context, options, set); !status) {
+    if (auto status = TlsContextBuilder::add_set(*context, options, *trust, set); !status) {
       return status.error();
     }
   }
+  trust->list_expiries(context->expiries_);
   return std::shared_ptr<const TlsContext>(std::move(context));
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/time.h"
 
 struct ssl_ctx_st;
 struct ssl_session_st;
@@ -55,7 +56,10 @@ struct TlsServerOptions {
   std::vector<TlsCertificateSet> certificates{};
   TlsProfile profile = TlsProfile::kModern;
   ClientCertificates client_certificates = ClientCertificates::kOff;
-  std::string client_ca_file{};                        // with kRequest and kRequire
+  std::string client_ca_file{};  // with kRequest and kRequire
+  // PEM, any number of lists. Not empty: every certificate of a client's chain must be covered by
+  // a list that is in force, and not be on it.
+  std::string client_crl_file{};
   std::shared_ptr<const TlsTicketKeys> ticket_keys{};  // none: keys of this context's own
 };
 
@@ -70,6 +74,18 @@ struct TlsClientOptions {
   bool tls12_only = false;
 };
 
+// Something of a server's context that ends by itself: a certificate, or a list of revoked ones.
+struct TlsExpiry {
+  // kChain: in the chain behind a server's certificate; kAuthority: of client certificates.
+  enum class Kind : uint8_t { kServer, kChain, kAuthority, kRevocations };
+  Kind kind = Kind::kServer;
+  std::string file;
+  std::string subject;       // RFC 2253; of a list, its issuer
+  milliseconds not_after{};  // since 1970-01-01 UTC
+};
+
+[[nodiscard]] std::string_view expiry_kind_name(TlsExpiry::Kind kind);  // "server"
+
 // Certificates, suites and trust for TlsStreams. Immutable and shared by all threads; a reload
 // builds another one and swaps the pointer: streams keep the one that they began with.
 // Errors name the file and what is wrong with it.
@@ -83,6 +99,8 @@ class TlsContext {
 
   // All names of the server's certificates, for start-up logs.
   [[nodiscard]] std::vector<std::string> names() const;
+  // What of it ends when, in the order of the options.
+  [[nodiscard]] const std::vector<TlsExpiry>& expiries() const { return expiries_; }
 
  private:
   friend class TlsStream;
@@ -100,6 +118,7 @@ class TlsContext {
   std::vector<OwnedContext> contexts_;  // one for each certificate set; a client has one
   std::map<std::string, std::size_t, std::less<>> names_;  // lower case → index in contexts_
   std::shared_ptr<const TlsTicketKeys> ticket_keys_;
+  std::vector<TlsExpiry> expiries_;
 };
 
 }  // namespace fairlead
