@@ -59,7 +59,8 @@ async function through(scheme, port) {
     await climb({ client, backend, topic: `/std/${name}/user`, profile: 'standard' });
     return await connected;
   } catch (error) {
-    error.message += `\nThe server's log ends with:\n${server.log.split('\n').slice(-15).join('\n')}`;
+    const log = server.log.split('\n').slice(-15).join('\n');
+    error.message += `\nThe server's log ends with:\n${log}`;
     throw error;
   } finally {
     await client.close();
@@ -97,7 +98,8 @@ test('nginx', async (t) => {
   });
   try {
     await t.test('ends TLS and tells the address in X-Forwarded-For', async () => {
-      assert.match(await through('wss', wss), new RegExp(`source=${clientAddress}:0 transport=ws `));
+      const line = await through('wss', wss);
+      assert.match(line, new RegExp(`source=${clientAddress}:0 transport=ws `));
     });
     await t.test('passes TLS on and tells the address in a PROXY header', async () => {
       const line = await through('mqtts', mqtts);
@@ -127,7 +129,8 @@ test('HAProxy', async (t) => {
   );
   try {
     await t.test('ends TLS and tells the address in X-Forwarded-For', async () => {
-      assert.match(await through('wss', wss), new RegExp(`source=${clientAddress}:0 transport=ws `));
+      const line = await through('wss', wss);
+      assert.match(line, new RegExp(`source=${clientAddress}:0 transport=ws `));
     });
     await t.test('passes TLS on and tells the address in a PROXY header', async () => {
       const line = await through('mqtts', bytes);
