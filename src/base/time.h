@@ -20,6 +20,16 @@ struct MonotonicClock {
 };
 using Instant = MonotonicClock::time_point;
 
+// Where an engine reads the time from: the machine's clock, or one that a test moves on by script.
+class Clock {
+ public:
+  [[nodiscard]] virtual Instant now() const = 0;
+
+ protected:
+  ~Clock() = default;
+};
+[[nodiscard]] const Clock& machine_clock();
+
 // Milliseconds since 1970-01-01 UTC: what is shown, logged and sent; never used for time-outs.
 [[nodiscard]] milliseconds wall_clock_now();
 

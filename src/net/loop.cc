@@ -31,10 +31,11 @@ uint32_t epoll_bits(IoInterest interest) {
 
 }  // namespace
 
-Loop::Loop()
-    : epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+Loop::Loop(const Clock& clock)
+    : clock_(clock),
+      epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       wake_event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      now_(MonotonicClock::now()),
+      now_(clock.now()),
       timers_(now_),
       ready_(new epoll_event[kBatchEvents]),
       scratch_(new std::byte[kScratchBytes]),
@@ -83,7 +84,7 @@ void Loop::drop_ready(const IoHandler& handler) {
 
 void Loop::turn(milliseconds max_wait) {
   const std::size_t count = wait(max_wait);
-  now_ = MonotonicClock::now();
+  now_ = clock_.now();
   dispatch(count);
   timers_.advance(now_);
 }
@@ -91,7 +92,7 @@ void Loop::turn(milliseconds max_wait) {
 std::size_t Loop::wait(milliseconds max_wait) {
   milliseconds timeout = max_wait;
   if (const auto wake = timers_.next_wake()) {
-    timeout = std::min(timeout, *wake - MonotonicClock::now());
+    timeout = std::min(timeout, *wake - clock_.now());
   }
   timeout = std::clamp(timeout, milliseconds{0}, milliseconds{std::chrono::hours{1}});
   auto expected = WakeState::kRunning;

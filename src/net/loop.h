@@ -37,9 +37,10 @@ class IoHandler {
 // and again, and does its own end-of-turn work (inbox, commit, flush) after each.
 // A steady turn is one epoll_wait and no epoll_ctl. Nothing is allocated for an event.
 // Thread: that of the owner, except wake(). Throws std::system_error when it cannot be built.
+// `clock` outlives the loop. One that a test moves on goes with turn(0): the wait is the kernel's.
 class Loop {
  public:
-  Loop();
+  explicit Loop(const Clock& clock = machine_clock());
   ~Loop();
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
@@ -83,6 +84,7 @@ class Loop {
   void drop_ready(const IoHandler& handler);
   void dispatch(std::size_t count);
 
+  const Clock& clock_;
   UniqueFd epoll_;
   UniqueFd wake_event_;
   std::atomic<WakeState> wake_state_{WakeState::kRunning};

@@ -131,6 +131,27 @@ TEST(Loop, RunsDueTimersAndWaitsNoLongerThanTheNext) {
   EXPECT_EQ(alarm.fired_at, loop.now());
 }
 
+TEST(Loop, TimersFollowTheClockThatItWasGiven) {
+  struct ScriptedClock final : Clock {
+    Instant at{};
+    [[nodiscard]] Instant now() const override { return at; }
+  } clock;
+  Loop loop(clock);
+  struct Alarm {
+    int rings = 0;
+    void on_ring(Instant) { ++rings; }
+    MethodTimer<Alarm, &Alarm::on_ring> timer{*this};
+  } alarm;
+  loop.timers().arm(alarm.timer, clock.at + hours{18});
+  clock.at += hours{18} - milliseconds{1};
+  loop.turn(milliseconds{0});
+  EXPECT_EQ(alarm.rings, 0);
+  clock.at += milliseconds{1};
+  loop.turn(milliseconds{0});
+  EXPECT_EQ(alarm.rings, 1);
+  EXPECT_EQ(loop.now(), clock.at);
+}
+
 TEST(Loop, WakeBeforeTheWaitIsNotLost) {
   Loop loop;
   loop.wake();

@@ -21,6 +21,7 @@ RetainedLimits retained_share(const RetainedLimits& whole, std::size_t shards) {
 Shard::Shard(uint16_t index, ShardPeers& peers)
     : index_(index),
       peers_(peers),
+      loop_(peers.clock),
       tls_(peers.options.tls),
       sessions_(*this, index, peers.options.session),
       exchange_(*this, retained_share(peers.options.retained, peers.options.shard_count)),
@@ -48,14 +49,20 @@ uint16_t Shard::home_of(std::string_view key) const {
 // --- The turn ------------------------------------------------------------------------------------
 
 void Shard::run() {
+  begin();
+  while (!quitting_) turn(kMaxWait);
+}
+
+void Shard::begin() {
   mail_.resize(peers_.shards.size());
   loop_.timers().arm(housekeeping_, now() + kHousekeepingInterval);
-  while (!quitting_) {
-    loop_.turn(kMaxWait);
-    take_mail();
-    end_turn();
-    admission_budget_.begin_turn(MonotonicClock::now() - now());
-  }
+}
+
+void Shard::turn(milliseconds max_wait) {
+  loop_.turn(max_wait);
+  take_mail();
+  end_turn();
+  admission_budget_.begin_turn(peers_.clock.now() - now());
 }
 
 void Shard::take_mail() {

@@ -26,6 +26,7 @@ struct ShardPeers {
   const Registry& registry;
   Authenticator& authenticator;
   std::vector<std::unique_ptr<Shard>> shards;
+  const Clock& clock = machine_clock();
 };
 
 // One core's world (DESIGN section 3): event loop, listeners, connections, sessions, and this
@@ -45,7 +46,11 @@ class Shard {
   [[nodiscard]] bool listen(ListeningSocket socket, const ListenerOptions& options);
   void set_tls(std::shared_ptr<const TlsContext> tls) { tls_ = std::move(tls); }
 
+  // Turns until quit().
   void run();
+  // The same in steps, for who moves the clock himself: begin() once, then turn by turn.
+  void begin();
+  void turn(milliseconds max_wait);
 
   // Any thread.
   void post_from_outside(Control control);
