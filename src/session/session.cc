@@ -59,6 +59,35 @@ Status check_will(const mqtt::Will& will, const ProtocolProfile& profile) {
   return Done{};
 }
 
+uint16_t receive_maximum_of(const ProtocolProfile& profile, const SessionLimits& limits) {
+  return std::max<uint16_t>(1, std::min(profile.receive_maximum, limits.inflight_count_max));
+}
+
+// Properties whose absence says the same are left out (section 3.2.2.3).
+ConnackPacket make_connack(const ConnectPacket& connect, const ProtocolProfile& profile,
+                           const SessionLimits& limits, const Session::ConnackExtras& extras,
+                           ConnackPacket::SessionPresent present) {
+  ConnackPacket connack;
+  // MQTT 3.1 has no session present flag: the byte is reserved.
+  if (connect.version != ProtocolVersion::k31) connack.session_present = present;
+  if (connect.version != ProtocolVersion::k5) return connack;
+  mqtt::ConnackProperties& say = connack.properties;
+  const uint32_t expiry = session_expiry_seconds(connect, limits);
+  if (expiry != connect.properties.session_expiry_seconds.value_or(0)) {
+    say.session_expiry_seconds = expiry;
+  }
+  const uint16_t receive_maximum = receive_maximum_of(profile, limits);
+  if (receive_maximum != 65'535) say.receive_maximum = receive_maximum;
+  if (profile.qos_max < 2) say.maximum_qos = profile.qos_max;
+  say.maximum_packet_size = extras.packet_bytes_max;
+  if (!extras.assigned_client_id.empty()) say.assigned_client_id = extras.assigned_client_id;
+  if (profile.topic_alias_maximum > 0) say.topic_alias_maximum = profile.topic_alias_maximum;
+  if (!profile.subscription_identifiers_available) say.subscription_identifier_available = false;
+  if (!profile.shared_available) say.shared_subscription_available = false;
+  say.server_keep_alive_seconds = extras.server_keep_alive_seconds;
+  return connack;
+}
+
 }  // namespace
 
 Session::Session(uint64_t id, std::string key, const SessionLimits& limits)
@@ -78,10 +107,7 @@ std::size_t Session::queue_count() const {
   return waiting_.size() + (backlog_ ? backlog_->size() : 0);
 }
 
-uint16_t Session::receive_maximum() const {
-  return std::max<uint16_t>(1,
-                            std::min(owner_.profile->receive_maximum, limits_->inflight_count_max));
-}
+uint16_t Session::receive_maximum() const { return receive_maximum_of(*owner_.profile, *limits_); }
 
 Status Session::check_connect(const ConnectPacket& connect, const SessionOwner& owner) {
   const ProtocolProfile& profile = *owner.profile;
@@ -96,6 +122,21 @@ Status Session::check_connect(const ConnectPacket& connect, const SessionOwner& 
   }
   if (connect.will && !will_is_ignored(connect, profile)) return check_will(*connect.will, profile);
   return Done{};
+}
+
+Status Session::check_connack(const ConnectPacket& connect, const SessionOwner& owner,
+                              const ConnackExtras& extras, const SessionLimits& limits) {
+  const auto packet_bytes_max = connect.properties.maximum_packet_size;
+  if (!packet_bytes_max) return Done{};
+  ByteBuffer out;
+  mqtt::write(
+      out, connect.version,
+      make_connack(connect, *owner.profile, limits, extras, ConnackPacket::SessionPresent::kNo),
+      *packet_bytes_max);
+  if (!out.empty()) return Done{};
+  return Reject{ReasonCode::kPacketTooLarge, "CONNECT: Maximum Packet Size of " +
+                                                 std::to_string(*packet_bytes_max) +
+                                                 " leaves no room for CONNACK"};
 }
 
 Session::KeepAlive Session::keep_alive(const ConnectPacket& connect,
@@ -138,7 +179,7 @@ void Session::attach(const ConnectPacket& connect, const SessionOwner& owner,
   received_.on_new_connection();
   inflight_.repeat_all();
   apply_policy(effects);
-  send_connack(connect, extras, present, effects);
+  effects.send(*this, make_connack(connect, *owner_.profile, *limits_, extras, present));
   pump(effects, now);
 }
 
@@ -156,30 +197,6 @@ void Session::take_terms(const ConnectPacket& connect) {
   peer_.alias_out_max =
       std::min(said.topic_alias_maximum.value_or(uint16_t{0}), limits_->topic_alias_out_max);
   peer_.wants_problem_information = said.request_problem_information.value_or(true);
-}
-
-// Properties whose absence says the same are left out (section 3.2.2.3).
-void Session::send_connack(const ConnectPacket& connect, const ConnackExtras& extras,
-                           ConnackPacket::SessionPresent present, Effects& effects) {
-  ConnackPacket connack;
-  // MQTT 3.1 has no session present flag: the byte is reserved.
-  if (peer_.version != ProtocolVersion::k31) connack.session_present = present;
-  if (is_v5()) {
-    const ProtocolProfile& profile = *owner_.profile;
-    mqtt::ConnackProperties& say = connack.properties;
-    if (expiry_seconds_ != connect.properties.session_expiry_seconds.value_or(0)) {
-      say.session_expiry_seconds = expiry_seconds_;
-    }
-    if (receive_maximum() != 65'535) say.receive_maximum = receive_maximum();
-    if (profile.qos_max < 2) say.maximum_qos = profile.qos_max;
-    say.maximum_packet_size = extras.packet_bytes_max;
-    if (!extras.assigned_client_id.empty()) say.assigned_client_id = extras.assigned_client_id;
-    if (profile.topic_alias_maximum > 0) say.topic_alias_maximum = profile.topic_alias_maximum;
-    if (!profile.subscription_identifiers_available) say.subscription_identifier_available = false;
-    if (!profile.shared_available) say.shared_subscription_available = false;
-    say.server_keep_alive_seconds = extras.server_keep_alive_seconds;
-  }
-  effects.send(*this, connack);
 }
 
 void Session::on_detached(DetachCause cause, Effects& effects, Instant now) {

@@ -119,6 +119,11 @@ class Session {
   // will's topic is permitted is asked when it is published.) A pure check.
   [[nodiscard]] static Status check_connect(const mqtt::ConnectPacket& connect,
                                             const SessionOwner& owner);
+  // The same for a client whose Maximum Packet Size has no room for what CONNACK must say: it could
+  // not be told that it is accepted, and must not hear of anything else before.
+  [[nodiscard]] static Status check_connack(const mqtt::ConnectPacket& connect,
+                                            const SessionOwner& owner, const ConnackExtras& extras,
+                                            const SessionLimits& limits);
   // The keep alive in force: how long the connection may be silent, which is 1.5 times of it (0:
   // for ever), and what CONNACK must say when it is not the client's own.
   struct KeepAlive {
@@ -199,8 +204,6 @@ class Session {
 
   // session.cc
   void take_terms(const mqtt::ConnectPacket& connect);
-  void send_connack(const mqtt::ConnectPacket& connect, const ConnackExtras& extras,
-                    mqtt::ConnackPacket::SessionPresent present, Effects& effects);
   void publish_will(Effects& effects, Instant now);
   void apply_policy(Effects& effects);
 

@@ -38,7 +38,7 @@ void Admission::on_connect(Connection& connection, const mqtt::ConnectPacket& co
   if (pending) {
     Identity& identity = pending->identity;
     if (!still_valid(identity)) {
-      return refuse(connection, identity.name, ReasonCode::kNotAuthorized,
+      return refuse(connection, connect, identity.name, ReasonCode::kNotAuthorized,
                     "disabled or deleted while it connected", "not authorized");
     }
     return pending->takeover == PendingConnect::Takeover::kReserved
@@ -58,13 +58,13 @@ void Admission::on_connect(Connection& connection, const mqtt::ConnectPacket& co
 std::unique_ptr<Identity> Admission::identify(Connection& connection,
                                               const mqtt::ConnectPacket& connect) {
   if (connect.properties.authentication_method) {
-    refuse(connection, loggable_id(connect.client_id), ReasonCode::kBadAuthenticationMethod,
-           "enhanced authentication is not supported",
+    refuse(connection, connect, loggable_id(connect.client_id),
+           ReasonCode::kBadAuthenticationMethod, "enhanced authentication is not supported",
            "enhanced authentication is not supported: send user name and password");
     return nullptr;
   }
   if (auto complaint = missing_client_id(connect); !complaint.empty()) {
-    refuse(connection, "", ReasonCode::kClientIdentifierNotValid, complaint, complaint);
+    refuse(connection, connect, "", ReasonCode::kClientIdentifierNotValid, complaint, complaint);
     return nullptr;
   }
   const std::string source = connection.peer().ip_text();
@@ -76,7 +76,8 @@ std::unique_ptr<Identity> Admission::identify(Connection& connection,
                                                     shard_.now());
   if (!outcome) {
     const AuthFailure& failure = outcome.failure();
-    refuse(connection, failure.name, failure.code, failure.log_cause, failure.peer_sentence);
+    refuse(connection, connect, failure.name, failure.code, failure.log_cause,
+           failure.peer_sentence);
     return nullptr;
   }
   auto identity = std::make_unique<Identity>(std::move(outcome.identity()));
@@ -121,7 +122,7 @@ void Admission::arrive(Connection& connection, const mqtt::ConnectPacket& connec
   if (wait) {
     connection.wait_with(std::move(identity), packet, *wait);
   } else {
-    refuse(connection, identity.name, ReasonCode::kConnectionRateExceeded,
+    refuse(connection, connect, identity.name, ReasonCode::kConnectionRateExceeded,
            "too many take-overs of this session wait already",
            "another client connects with the same identity again and again");
   }
@@ -132,34 +133,38 @@ void Admission::accept(Connection& connection, const mqtt::ConnectPacket& connec
   const ProtocolProfile& profile = profile_of(identity.profile);
   const SessionOwner owner{.policy = identity.policy, .profile = &profile};
   if (Status fit = Session::check_connect(connect, owner); !fit) {
-    return refuse(connection, identity.name, fit.error().code, fit.error().sentence,
+    return refuse(connection, connect, identity.name, fit.error().code, fit.error().sentence,
                   fit.error().sentence);
   }
   if (!shard_.has_room_for_session(identity.session_key)) {
-    return refuse(connection, identity.name, ReasonCode::kServerBusy, "too many sessions",
+    return refuse(connection, connect, identity.name, ReasonCode::kServerBusy, "too many sessions",
                   "the server is full");
   }
-  HostedSession& session = take_over(identity, connection);
   const Session::KeepAlive keep_alive = Session::keep_alive(connect, profile);
   std::string assigned;
   if (connect.client_id.empty() && identity.kind != Identity::Kind::kDevice) {
     assigned = assigned_id(identity.session_key);
   }
-  session.identify(std::move(identity));
-  ++session.attachment;
   const uint32_t packet_bytes_max =
       std::min(profile.packet_bytes_max, shard_.options().connection.packet_bytes_max);
+  const Session::ConnackExtras extras{
+      .assigned_client_id = assigned,
+      .server_keep_alive_seconds = keep_alive.server_keep_alive_seconds,
+      .packet_bytes_max = packet_bytes_max};
+  if (Status fit = Session::check_connack(connect, owner, extras, shard_.options().session); !fit) {
+    return refuse(connection, connect, identity.name, fit.error().code, fit.error().sentence,
+                  fit.error().sentence);
+  }
+  HostedSession& session = take_over(identity, connection);
+  session.identify(std::move(identity));
+  ++session.attachment;
   connection.attach(session, keep_alive.interval, packet_bytes_max);
   shard_.counters().connects_accepted.add();
   FL_LOG(kInfo, "connected", {"device", session.name()},
          {"client_id", loggable_id(connect.client_id)}, {"source", connection.peer().text()},
          {"transport", connection.transport()}, {"version", static_cast<int>(connect.version)},
          {"keep_alive", connect.keep_alive_seconds});
-  session.attach(connect, owner,
-                 {.assigned_client_id = assigned,
-                  .server_keep_alive_seconds = keep_alive.server_keep_alive_seconds,
-                  .packet_bytes_max = packet_bytes_max},
-                 shard_.effects(), shard_.now());
+  session.attach(connect, owner, extras, shard_.effects(), shard_.now());
   shard_.on_attached(session);
 }
 
@@ -181,12 +186,14 @@ HostedSession& Admission::take_over(const Identity& identity, const Connection& 
   return *session;
 }
 
-void Admission::refuse(Connection& connection, std::string_view name, ReasonCode code,
-                       std::string_view cause, std::string_view peer_says) {
+void Admission::refuse(Connection& connection, const mqtt::ConnectPacket& connect,
+                       std::string_view name, ReasonCode code, std::string_view cause,
+                       std::string_view peer_says) {
   FL_LOG(kInfo, "connect.refused", {"device", name}, {"reason", reason_name(code)},
          {"cause", cause}, {"source", connection.peer().text()},
          {"transport", connection.transport()});
-  connection.refuse_connect(code, peer_says);
+  connection.refuse_connect(
+      code, peer_says, connect.properties.maximum_packet_size.value_or(mqtt::kNoPacketSizeLimit));
 }
 
 }  // namespace fairlead

@@ -33,8 +33,8 @@ class Admission {
   void arrive(Connection& connection, const mqtt::ConnectPacket& connect, Bytes packet,
               Identity&& identity);
   void accept(Connection& connection, const mqtt::ConnectPacket& connect, Identity&& identity);
-  void refuse(Connection& connection, std::string_view name, ReasonCode code,
-              std::string_view cause, std::string_view peer_says);
+  void refuse(Connection& connection, const mqtt::ConnectPacket& connect, std::string_view name,
+              ReasonCode code, std::string_view cause, std::string_view peer_says);
   HostedSession& take_over(const Identity& identity, const Connection& connection);
 
   Shard& shard_;

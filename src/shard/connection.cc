@@ -194,12 +194,16 @@ void Connection::send_packet(Bytes packet) {
 }
 
 template <class Packet>
-void Connection::send_framed(const Packet& packet) {
+void Connection::send_framed(const Packet& packet, uint32_t peer_packet_size_max) {
   ByteBuffer& scratch = shard_->packet_scratch();
   scratch.clear();
-  mqtt::write(scratch, version_, packet,
-              session_ ? session_->peer_packet_size_max() : mqtt::kNoPacketSizeLimit);
+  mqtt::write(scratch, version_, packet, peer_packet_size_max);
   send_packet(scratch.view());
+}
+
+template <class Packet>
+void Connection::send_framed(const Packet& packet) {
+  send_framed(packet, session_ ? session_->peer_packet_size_max() : mqtt::kNoPacketSizeLimit);
 }
 
 void Connection::send(const mqtt::ConnackPacket& packet) { send_framed(packet); }
@@ -326,6 +330,18 @@ void Connection::update_interest() {
   if (wanted == interest_) return;
   interest_ = wanted;
   shard_->loop().change(fd_.get(), *this, interest_);
+}
+
+void Connection::refuse_connect(ReasonCode code, std::string_view peer_says,
+                                uint32_t peer_packet_size_max) {
+  if (closing()) return;
+  shard_->counters().refused_for(RefusalCause::kConnectRefused).add();
+  mqtt::ConnackPacket connack;
+  connack.reason = code;
+  if (!peer_says.empty()) connack.properties.reason_string = peer_says;
+  send_framed(connack, peer_packet_size_max);
+  if (framing_ == Framing::kWebSocket) append_close(out(), CloseCode::kPolicyViolation);
+  begin_closing(DetachCause::kConnectionLost);
 }
 
 // --- The end -------------------------------------------------------------------------------------

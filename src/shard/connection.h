@@ -112,8 +112,8 @@ class Connection final : public IoHandler,
   void wait_with(Identity&& identity, Bytes connect_packet, milliseconds wait);
 
   // CONNECT is refused: CONNACK with the code, then the end. `peer_says` is for the client, the log
-  // has had its own line.
-  void refuse_connect(ReasonCode code, std::string_view peer_says);
+  // has had its own line. What exceeds the client's Maximum Packet Size is left out.
+  void refuse_connect(ReasonCode code, std::string_view peer_says, uint32_t peer_packet_size_max);
 
   // The session's SUBACKs are out: a DISCONNECT that came behind the SUBSCRIBEs takes effect.
   void take_held_disconnect();
@@ -157,6 +157,8 @@ class Connection final : public IoHandler,
   void on_wire_writable();
   void update_interest();
   void on_all_sent();
+  template <class Packet>
+  void send_framed(const Packet& packet, uint32_t peer_packet_size_max);
   template <class Packet>
   void send_framed(const Packet& packet);
 

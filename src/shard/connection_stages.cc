@@ -289,21 +289,10 @@ void Connection::on_connect(Bytes packet, Bytes body) {
   if (answered) {
     FL_LOG(kInfo, "connect.refused", {"source", peer_.text()}, {"transport", transport()},
            {"cause", error.sentence});
-    refuse_connect(error.code, error.sentence);
+    refuse_connect(error.code, error.sentence, mqtt::kNoPacketSizeLimit);
   } else {
     refuse(error.sentence, RefusalCause::kProtocolError, close_code_of(error.code));
   }
-}
-
-void Connection::refuse_connect(ReasonCode code, std::string_view peer_says) {
-  if (closing()) return;
-  shard_->counters().refused_for(RefusalCause::kConnectRefused).add();
-  mqtt::ConnackPacket connack;
-  connack.reason = code;
-  if (!peer_says.empty()) connack.properties.reason_string = peer_says;
-  send(connack);
-  if (framing_ == Framing::kWebSocket) append_close(out(), CloseCode::kPolicyViolation);
-  begin_closing(DetachCause::kConnectionLost);
 }
 
 void Connection::move_with(Identity&& identity, Bytes connect_packet) {

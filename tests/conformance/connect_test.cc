@@ -163,6 +163,33 @@ TEST_P(Connect5, RefusalHasAReasonString) {
   EXPECT_FALSE(client.last_connack().properties.reason_string.value_or("").empty());
 }
 
+// Its CONNACK would have been left out, and the rest sent all the same.
+TEST_P(Connect5, WhoHasNoRoomForConnackIsRefusedBeforeItsSessionIsTouched) {
+  const std::string id = unique("c");
+  TestClient first = this->client();
+  first.connect(first.hello(id));
+  TestClient second = this->client();
+  mqtt::ConnectPacket hello = second.hello(id, CleanStart::kNo);
+  hello.properties.maximum_packet_size = 10;
+  second.send(hello);
+  second.expect("CONNACK 0x95");
+  EXPECT_LE(second.last_bytes().size(), 10u);
+  second.expect_closed();
+  first.ping();
+  first.expect("PINGRESP");
+}
+
+TEST_P(Connect5, RefusalLeavesOutTheReasonThatDoesNotFit) {
+  TestClient client = this->client();
+  mqtt::ConnectPacket hello = client.app_hello("backend", unique("c"));
+  hello.password = as_bytes("wrong");
+  hello.properties.maximum_packet_size = 5;
+  client.send(hello);
+  client.expect("CONNACK 0x86");
+  EXPECT_EQ(client.last_bytes().size(), 5u);
+  client.expect_closed();
+}
+
 TEST_P(Connect5, ConnackSaysTheLimits) {
   TestClient client = this->client();
   const auto connack = client.connect(client.hello(unique("c")));
