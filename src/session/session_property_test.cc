@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/test_seeds.h"
 #include "session/session.h"
 
 // A session against a client that does all the specification allows, over a connection that may be
@@ -358,12 +359,7 @@ class World {
 };
 
 TEST(SessionProperty, LosesNothingAndKeepsItsPromisesOverLossyConnections) {
-  for (uint64_t seed = 1; seed <= 200; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    World world(seed);
-    world.run(400);
-    if (HasFailure()) return;
-  }
+  testing::for_each_seed(300, [](uint64_t seed) { World(seed).run(400); });
 }
 
 }  // namespace
