@@ -11,7 +11,7 @@ void Crowd::gather(std::size_t count, const std::function<std::string(std::size_
       const std::size_t index = clients_.size();
       const Login login = index < plan_.logins.size()
                               ? plan_.logins[index]
-                              : Login{"bench-" + std::to_string(index), {}, {}};
+                              : Login{plan_.name_prefix + "-" + std::to_string(index), {}, {}};
       clients_.emplace_back(loop_, plan_.target, login, *this).tag = index;
     }
     turn(milliseconds{100});

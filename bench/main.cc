@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "auth/credentials.h"
@@ -9,6 +10,13 @@
 
 namespace fairlead::bench {
 namespace {
+
+const std::map<std::string, nlohmann::ordered_json (*)(const Plan&)> kScenarios{
+    {"traffic", run_traffic},
+    {"connects", run_connects},
+    {"idle", run_idle},
+    {"latency", run_latency},
+    {"storm", run_storm}};
 
 struct Arguments {
   std::string scenario;
@@ -61,9 +69,9 @@ Target target_of(const Arguments& arguments) {
 }
 
 void add_options(CLI::App& app, Arguments& arguments, Plan& plan) {
-  app.add_option("scenario", arguments.scenario, "traffic, connects or idle")
-      ->required()
-      ->check(CLI::IsMember({"traffic", "connects", "idle"}));
+  std::vector<std::string> names;
+  for (const auto& [name, run] : kScenarios) names.push_back(name);
+  app.add_option("scenario", arguments.scenario)->required()->check(CLI::IsMember(names));
   app.add_option("--address", arguments.address)->capture_default_str();
   app.add_option("--port", arguments.port)->required();
   app.add_option("--pid", plan.broker_pid, "The broker, for its CPU time and memory")->required();
@@ -78,6 +86,10 @@ void add_options(CLI::App& app, Arguments& arguments, Plan& plan) {
   app.add_option("--connections", plan.connection_count);
   app.add_option("--concurrent", plan.concurrent_count, "Connects under way")
       ->check(CLI::Range(1, 1'000));
+  app.add_option("--rate", plan.rate, "Messages per second: latency")
+      ->check(CLI::Range(1, 100'000));
+  app.add_flag("--until-eof", plan.until_eof, "Latency: measures until standard input ends");
+  app.add_option("--prefix", plan.name_prefix, "Of client identifiers");
   app.add_option("--user", arguments.user);
   app.add_option("--password", arguments.password);
   app.add_option("--product", arguments.product, "Devices bench-0, bench-1, ... of this product");
@@ -96,10 +108,7 @@ int run(int argc, char** argv) {
   plan.qos = static_cast<mqtt::Qos>(arguments.qos);
   plan.target = target_of(arguments);
   plan.logins = logins_of(arguments, plan);
-  const auto result = arguments.scenario == "traffic"    ? run_traffic(plan)
-                      : arguments.scenario == "connects" ? run_connects(plan)
-                                                         : run_idle(plan);
-  std::printf("%s\n", result.dump().c_str());
+  std::printf("%s\n", kScenarios.at(arguments.scenario)(plan).dump().c_str());
   return 0;
 }
 

@@ -45,6 +45,13 @@ const scenarios = [
     args: () => idle('--tls', '--concurrent', '20') },
 ];
 
+// What the clients that are connected notice when this many connect at once.
+const stormCount = 5000;
+const storms = [
+  { key: 'stormws', title: 'ws', port: 'plain', args: [] },
+  { key: 'stormwss', title: 'wss, full handshakes', port: 'tls', args: ['--tls'] },
+];
+
 function freePort() {
   return new Promise((resolve, reject) => {
     const server = net.createServer();
@@ -160,6 +167,51 @@ async function measure(broker, scenario) {
   }
 }
 
+// Runs the generator; `input` is what it reads until it ends, `measuring` is called when it begins.
+function generate(args, { input = 'ignore', nice = 0, measuring } = {}) {
+  const child = spawn('nice', ['-n', String(nice), 'taskset', '-c', loadCore, generator, ...args],
+    { stdio: [input, 'pipe', 'pipe'] });
+  let out = '';
+  let errors = '';
+  child.stdout.on('data', (data) => { out += data; });
+  child.stderr.on('data', (data) => {
+    errors += data;
+    if (errors.includes('measuring')) measuring?.();
+    measuring = undefined;
+  });
+  child.result = new Promise((resolve, reject) => {
+    child.on('close', (code) => {
+      if (code === 0) resolve(JSON.parse(out));
+      else reject(new Error(`${generator} ${args.join(' ')}: ${errors}`));
+    });
+  });
+  return child;
+}
+
+// Latency of twenty pairs at 2,000 messages a second, alone and while a storm passes.
+async function measureStorm(broker, storm) {
+  const { child, ports } = await starters[broker]();
+  const pid = ['--pid', String(child.pid)];
+  const probe = ['latency', '--flows', '20', '--rate', '2000', '--port', String(ports.plain),
+    ...pid];
+  try {
+    const calm = await generate([...probe, '--seconds', '3']).result;
+    let passed;
+    const prober = generate([...probe, '--until-eof'], {
+      input: 'pipe',
+      measuring: () => {
+        passed = generate(['storm', '--connections', String(stormCount), '--prefix',
+          'storm', '--port', String(ports[storm.port]), ...pid,
+          ...storm.args], { nice: 10 }).result.finally(() => prober.stdin.end());
+      },
+    });
+    const during = await prober.result;
+    return { calm, during, storm: await passed };
+  } finally {
+    await stop(child);
+  }
+}
+
 const figure = (scenario, result) =>
   scenario.memory ? result.bytes_per_connection / 1024 : result.per_broker_cpu_second;
 
@@ -240,7 +292,33 @@ function tableRow(row, ...more) {
     `**${ratio(row)}**`, ...more].join(' | ')} |`;
 }
 
-function report(head, rows) {
+function stormRow(title, broker, results) {
+  const milliseconds = (pick) => {
+    const values = results.map(pick);
+    return `${median(values).toFixed(1)} (${Math.min(...values).toFixed(1)}–`
+      + `${Math.max(...values).toFixed(1)})`;
+  };
+  return `| ${[title, broker, milliseconds((r) => r.calm.p99_ms),
+    milliseconds((r) => r.during.p50_ms), milliseconds((r) => r.during.p99_ms),
+    milliseconds((r) => r.during.max_ms),
+    median(results.map((r) => r.storm.wall_seconds)).toFixed(2),
+    median(results.map((r) => r.storm.retries))].join(' | ')} |`;
+}
+
+function stormReport(rows) {
+  const lines = ['', `## ${stormCount.toLocaleString('en-US')} clients connect at once`, '',
+    'Twenty ws pairs exchange 2,000 messages a second meanwhile; their latency in milliseconds,',
+    'counted from the moment at which a message was due. The storm is over when everybody has a',
+    'CONNACK. Both generators share a core, the storm with lower priority.', '',
+    '| storm | broker | p99 before | p50 | p99 | worst | storm, s | sent away |',
+    '|---|---|---|---|---|---|---|---|'];
+  for (const { storm, fairlead: ours, mosquitto: theirs } of rows) {
+    lines.push(stormRow(storm.title, 'Fairlead', ours), stormRow(storm.title, 'mosquitto', theirs));
+  }
+  return lines;
+}
+
+function report(head, rows, stormRows) {
   const lines = [...head,
     '## For each second of the broker\'s CPU', '',
     'Messages are received by subscribers; payload 64 bytes, 16 of each publisher on their way.',
@@ -255,6 +333,7 @@ function report(head, rows) {
     'Private_Clean and Private_Dirty of the process (`smaps_rollup`) over 5,000 connections.', '',
     '| | Fairlead | mosquitto | ratio |', '|---|---|---|---|');
   for (const row of rows.filter((r) => r.scenario.memory)) lines.push(tableRow(row));
+  lines.push(...stormReport(stormRows));
   lines.push('', '## How to read it', '',
     '- Speed is per second of the broker\'s CPU (user and system time of `/proc/PID/stat`), so',
     '  that a load generator slower than the broker does not flatter it; `busy` shows who',
@@ -283,7 +362,20 @@ async function main() {
       + `mosquitto ${cell(row.mosquitto, scenario)}, ratio ${ratio(row)}, trouble: ${health(row)}`);
     if (process.env.VERBOSE) console.log(JSON.stringify(row, null, 1));
   }
-  const text = report(head, rows);
+  const stormRows = [];
+  for (const storm of storms.filter((s) => !wanted || wanted.includes(s.key))) {
+    const row = { storm, fairlead: [], mosquitto: [] };
+    for (let round = 0; round < rounds; ++round) {
+      for (const broker of ['fairlead', 'mosquitto']) {
+        row[broker].push(await measureStorm(broker, storm));
+      }
+    }
+    stormRows.push(row);
+    for (const broker of ['fairlead', 'mosquitto']) {
+      console.log(stormRow(storm.title, broker, row[broker]));
+    }
+  }
+  const text = report(head, rows, stormRows);
   if (wanted) return console.log(text);
   writeFileSync(path.join(root, 'bench/RESULTS.md'), text);
   console.log('bench/RESULTS.md written');

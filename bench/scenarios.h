@@ -23,11 +23,16 @@ struct Plan {
   mqtt::Qos qos = mqtt::Qos::kAtMostOnce;
   std::size_t connection_count = 5'000;  // idle
   std::size_t concurrent_count = 50;     // connects under way
+  std::size_t rate = 2'000;              // messages per second of all flows together: latency
+  bool until_eof = false;                // latency: measures until standard input ends
+  std::string name_prefix = "bench";     // of client identifiers, where logins do not say
 };
 
 // Each throws std::runtime_error when it cannot be carried out.
 [[nodiscard]] nlohmann::ordered_json run_traffic(const Plan& plan);
 [[nodiscard]] nlohmann::ordered_json run_connects(const Plan& plan);
 [[nodiscard]] nlohmann::ordered_json run_idle(const Plan& plan);
+[[nodiscard]] nlohmann::ordered_json run_latency(const Plan& plan);
+[[nodiscard]] nlohmann::ordered_json run_storm(const Plan& plan);
 
 }  // namespace fairlead::bench
