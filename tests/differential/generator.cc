@@ -249,7 +249,7 @@ class Generator {
     spec.options.qos = qos();
     if (!state.is_v5) return spec;
     // Mostly the same each time: mosquitto keeps those of the first SUBSCRIBE.
-    const std::size_t mark = chance(95) ? spec.filter.size() + client : below(30);
+    const std::size_t mark = chance(90) ? spec.filter.size() + client : below(30);
     spec.options.no_local = !shared && mark % 5 == 0;
     spec.options.retain_as_published = mark % 3 == 0;
     if (chance(40)) spec.options.retain_handling = static_cast<RetainHandling>(1 + below(2));
