@@ -14,12 +14,15 @@ constexpr unsigned kFailuresMax = 3;
 }
 
 std::optional<Seeds> chosen_seeds() {
+  if (const char* only = std::getenv("FAIRLEAD_SEED")) {
+    return Seeds{std::stoull(only), std::stoull(only)};
+  }
   const char* said = std::getenv("FAIRLEAD_SEEDS");
   if (!said) return std::nullopt;
   const std::string text(said);
   const std::size_t dots = text.find("..");
-  const uint64_t from = std::stoull(text);
-  return Seeds{from, dots == std::string::npos ? from : std::stoull(text.substr(dots + 2))};
+  if (dots == std::string::npos) return Seeds{1, std::stoull(text)};
+  return Seeds{std::stoull(text), std::stoull(text.substr(dots + 2))};
 }
 
 void play_all(Duel& duel, const Seeds& seeds) {
@@ -30,7 +33,7 @@ void play_all(Duel& duel, const Seeds& seeds) {
     if (outcome.alike) continue;
     ++failures;
     const Outcome shorter = duel.play(duel.shorten(dialogue));
-    ADD_FAILURE() << "FAIRLEAD_SEEDS=" << seed << " shows a difference:\n"
+    ADD_FAILURE() << "FAIRLEAD_SEED=" << seed << " shows a difference:\n"
                   << (shorter.alike ? outcome : shorter).transcript;
   }
 }

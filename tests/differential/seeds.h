@@ -12,7 +12,7 @@ struct Seeds {
   uint64_t to = 1;
 };
 
-// What FAIRLEAD_SEEDS says: 17, or 1000..2000.
+// FAIRLEAD_SEED=17 is one; FAIRLEAD_SEEDS=1000..2000 are many, and so is =500, from 1 on.
 [[nodiscard]] std::optional<Seeds> chosen_seeds();
 
 // Plays the dialogues of these seeds. A difference fails the test, with the seed and the shortest
