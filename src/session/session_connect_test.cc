@@ -353,6 +353,16 @@ TEST(SessionPolicy, NewPermissionsAtConnectApplyToWhatTheSessionHolds) {
   d.connect(hello(k311)).server("UNGRANT a").server("CONNACK present").silence();
 }
 
+TEST(SessionPolicy, WhatWasInFlightIsNotRepeatedToOneWhoMayNotHaveItAnyMore) {
+  Dialogue d;
+  d.connected(hello(k311)).subscribe("#").server("GRANT # q1").server("SUBACK 1 01");
+  d.deliver("a", kQos1).server("PUBLISH a x q1 id=1");
+  d.deliver("b", kQos1).server("PUBLISH b x q1 id=2").detach();
+  d.owner.policy = AccessPolicy::for_application({{Permission::Kind::kSubscribe, "b/#"}});
+  d.connect(hello(k311)).server("UNGRANT #").server("CONNACK present");
+  d.server("PUBLISH b x q1 id=2 dup").silence();
+}
+
 TEST(SessionBudget, IdleSessionIsSmall) {
   EXPECT_LE(sizeof(Session), 320u);
   EXPECT_LE(sizeof(Inflight::Entry), 24u);

@@ -168,6 +168,10 @@ bool Session::resend_one(Effects& effects, Instant now) {
     inflight_.mark_repeated();
     return true;
   }
+  if (!owner_.policy->may_receive(entry.message->topic())) {  // any more
+    inflight_.erase(position);
+    return true;
+  }
   auto form = form_for(*entry.message, entry.terms(), Dup::kYes, now);
   if (!form) {
     effects.journal(*this, JournalKind::kDeliveryTooLarge, entry.message->topic());
