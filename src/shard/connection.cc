@@ -348,6 +348,7 @@ void Connection::refuse_connect(ReasonCode code, std::string_view peer_says,
 
 void Connection::close(CloseStyle style, ReasonCode reason, std::string_view sentence,
                        DetachCause cause) {
+  take_held_disconnect();  // it was said before whatever ends the connection now
   if (closing()) return;
   if (style == CloseStyle::kWithDisconnect && session_) {
     FL_LOG(kInfo, "connection.closed", {"device", session_->name()},
@@ -393,6 +394,7 @@ void Connection::on_all_sent() {
 
 void Connection::abort(DetachCause cause) {
   if (stage_ == Stage::kFinished) return;
+  take_held_disconnect();  // it was said before the connection broke
   if (!closing()) detach_cause_ = cause;
   stage_ = Stage::kFinished;
   shard_->close_later(*this);

@@ -268,8 +268,11 @@ void Connection::on_packet(const mqtt::FixedHeader& header, Bytes packet) {
 void Connection::take_held_disconnect() {
   if (!disconnect_held_) return;
   disconnect_held_ = false;
-  ByteBuffer packet = std::move(tail_);
-  on_mqtt_bytes(packet.view());
+  const ByteBuffer packet = std::move(tail_);
+  const auto header = mqtt::read_fixed_header(packet.view(), packet_bytes_max_, version_);
+  FL_ASSERT(header.ok() && *header);
+  on_session_packet(**header, packet.view().subspan((*header)->header_size));
+  shard_->settle();
 }
 
 void Connection::on_connect(Bytes packet, Bytes body) {
