@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -52,6 +53,7 @@ class TestServer {
   [[nodiscard]] SocketAddress address6() const { return address(1); }
   [[nodiscard]] Server& engine() { return *server_; }
   [[nodiscard]] Database& database() { return *database_; }
+  [[nodiscard]] const std::filesystem::path& data_dir() const { return dir_.path(); }
 
   // Puts what was written to database() in force; returns when every shard has acted on it.
   void apply();
