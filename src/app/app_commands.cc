@@ -3,7 +3,6 @@
 
 #include "app/command.h"
 #include "app/output.h"
-#include "app/text_file.h"
 #include "base/random.h"
 
 namespace fairlead {
@@ -37,14 +36,7 @@ ExitCode create_app(CommandContext& context, Database& database, const CreateApp
     permissions.push_back(std::move(*permission));
   }
   std::string password = options.password;
-  if (!options.password_file.empty()) {
-    auto line = read_first_line(options.password_file);
-    if (!line) return fail(context, ExitCode::kNotFound, line.error().sentence);
-    password = *line;
-    if (password.empty()) {
-      return fail(context, ExitCode::kUsage, options.password_file + " begins with an empty line");
-    }
-  }
+  if (!take_secret_file(context, options.password_file, password)) return context.exit_code;
   const bool generated = password.empty();
   if (generated) password = random_text(kGeneratedPasswordBytes);
 

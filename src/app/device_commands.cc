@@ -16,6 +16,7 @@ struct DeviceName {
 struct CreateDevice {
   DeviceName device;
   std::string secret;
+  std::string secret_file;
   bool disabled = false;
 };
 
@@ -63,7 +64,8 @@ std::optional<Device> find(CommandContext& context, Database& database, const De
   return std::nullopt;
 }
 
-ExitCode create_device(CommandContext& context, Database& database, const CreateDevice& options) {
+ExitCode create_device(CommandContext& context, Database& database, CreateDevice options) {
+  if (!take_secret_file(context, options.secret_file, options.secret)) return context.exit_code;
   auto product = database.product(options.device.product);
   if (!product) return refused(context, product.error());
   if (!*product) {
@@ -217,7 +219,13 @@ void add_create(CLI::App& parent, CommandContext& context) {
   auto options = std::make_shared<CreateDevice>();
   CLI::App* command = parent.add_subcommand("create", "Create a device and show its three-tuple");
   add_device_name(command, options->device);
-  command->add_option("--secret", options->secret, "Device secret (default: one is generated)");
+  auto* secret = command->add_option("--secret", options->secret,
+                                     "Device secret (default: one is generated); other users of "
+                                     "this machine may see it");
+  command
+      ->add_option("--secret-file", options->secret_file,
+                   "A file that begins with the device secret; - is standard input")
+      ->excludes(secret);
   command->add_flag("--disabled", options->disabled, "Refuse its connections for now");
   command->footer("Example:\n  fairlead device create --product pk --name dev1 --json");
   command->callback([&context, options] {

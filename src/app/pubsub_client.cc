@@ -11,7 +11,6 @@
 
 #include "app/command.h"
 #include "app/pubsub_command.h"
-#include "app/text_file.h"
 #include "base/random.h"
 
 namespace fairlead {
@@ -46,7 +45,9 @@ std::vector<std::string> names_of(const std::map<std::string, Value>& known) {
 
 // The secret as told, or that of the registry.
 std::optional<std::string> device_secret(CommandContext& context, const ClientArguments& told) {
-  if (!told.secret.empty()) return told.secret;
+  std::string secret = told.secret;
+  if (!take_secret_file(context, told.secret_file, secret)) return std::nullopt;
+  if (!secret.empty()) return secret;
   std::error_code ignored;
   if (std::filesystem::exists(context.data_dir / "registry.db", ignored)) {
     auto database = open_registry(context);
@@ -80,14 +81,9 @@ bool fill_application(CommandContext& context, const ClientArguments& told,
   }
   if (told.user.empty()) return true;
   options.user_name = told.user;
-  options.password = told.password;
-  if (told.password_file.empty()) return true;
-  auto line = read_first_line(told.password_file);
-  if (!line) {
-    context.exit_code = fail(context, ExitCode::kNotFound, line.error().sentence);
-    return false;
-  }
-  options.password = std::move(*line);
+  std::string password = told.password;
+  if (!take_secret_file(context, told.password_file, password)) return false;
+  options.password = std::move(password);
   return true;
 }
 
@@ -100,10 +96,16 @@ void add_client_options(CLI::App& command, ClientArguments& arguments) {
   auto* device = command.add_option("--device", arguments.device, "As a device: its name");
   product->needs(device);
   device->needs(product);
+  auto* secret = command.add_option(
+      "--secret", arguments.secret,
+      "Device secret (default: that of the registry in the data directory); other users of this "
+      "machine may see it");
+  secret->needs(device);
   command
-      .add_option("--secret", arguments.secret,
-                  "Device secret (default: that of the registry in the data directory)")
-      ->needs(device);
+      .add_option("--secret-file", arguments.secret_file,
+                  "A file that begins with the device secret; - is standard input")
+      ->needs(device)
+      ->excludes(secret);
   command.add_option("--sign-method", arguments.sign_method, "Of the device's password")
       ->check(CLI::IsMember(names_of(sign_methods())))
       ->capture_default_str()

@@ -28,6 +28,7 @@ struct ClientArguments {
   std::string product;
   std::string device;
   std::string secret;
+  std::string secret_file;
   std::string sign_method = "hmacsha256";
   std::string user;
   std::string password;

@@ -14,6 +14,7 @@ struct Sign {
   std::string product;
   std::string name;
   std::string secret;
+  std::string secret_file;
   std::optional<std::string> client_id;
   std::optional<std::string> timestamp;
   std::string method = "hmacsha256";
@@ -155,7 +156,7 @@ ExitCode print_signed(const CommandContext& context, const std::vector<Record>& 
   return ExitCode::kOk;
 }
 
-ExitCode run_sign(CommandContext& context, const Sign& options) {
+ExitCode run_sign(CommandContext& context, Sign options) {
   std::optional<ServerUrl> url;
   if (!options.url.empty()) {
     auto parsed = parse_url(options.url);
@@ -169,6 +170,7 @@ ExitCode run_sign(CommandContext& context, const Sign& options) {
   }
   auto parameters = parse_parameters(options.parameters);
   if (!parameters) return fail(context, ExitCode::kUsage, parameters.error().sentence);
+  if (!take_secret_file(context, options.secret_file, options.secret)) return context.exit_code;
   const auto secret = find_secret(context, options);
   if (!secret) return context.exit_code;
 
@@ -209,8 +211,14 @@ void add_sign_command(CLI::App& app, CommandContext& context) {
       "sign", "Compute what a device sends in CONNECT: client id, username, password");
   command->add_option("--product", options->product, "Product key")->required();
   command->add_option("--name", options->name, "Device name")->required();
-  command->add_option("--secret", options->secret,
-                      "Device secret (default: that of the registry in the data directory)");
+  auto* secret = command->add_option(
+      "--secret", options->secret,
+      "Device secret (default: that of the registry in the data directory); other users of this "
+      "machine may see it");
+  command
+      ->add_option("--secret-file", options->secret_file,
+                   "A file that begins with the device secret; - is standard input")
+      ->excludes(secret);
   command->add_option("--client-id", options->client_id,
                       "What stands before the bars of the client id, and is signed (default: "
                       "PRODUCT.NAME, not signed)");

@@ -109,7 +109,7 @@ export class Fairlead {
       (configured || (listen.length ? 1 : args.filter((each) => each === '--listen').length));
     const ready = new Inbox();
     const keep = (line) => {
-      this.#log = `${this.#log}${line}\n`.slice(-16_384);
+      this.#log = `${this.#log}${line}\n`.slice(-(1 << 20));
       for (const wait of this.#awaited) wait(line);
       if (/^(listening|admin) /.test(line)) ready.push(line);
     };
