@@ -116,6 +116,27 @@ const thirdParty = {
   'zlib.h': ['proto/ws'],
 };
 
+// A comparison that ends at the first difference tells how much of a guess was right.
+test('Credentials are compared in constant time', () => {
+  const judges = {
+    'src/auth/credentials.cc': 'verify_sign',
+    'src/auth/password.cc': 'verify_password',
+    'src/registry/authenticator.cc': 'right_password',
+  };
+  const early = /\b(mem|str|strn)cmp\b|(password|secret|sign|mac|hash|expected)\w*(\(\))?\s*[!=]=/;
+  const problems = [];
+  for (const [path, name] of Object.entries(judges)) {
+    const all = lines(path);
+    const judge = functionsOf(path).find(({ head }) => head.includes(`bool ${name}(`));
+    const body = judge && all.slice(judge.line - 1, judge.line - 1 + judge.length).join('\n');
+    if (!body?.includes('constant_time_equal_hex(')) problems.push(`${path}: ${name} does not`);
+    all.forEach((line, i) => {
+      if (early.test(bare(line))) problems.push(`${path}:${i + 1}: ${line.trim()}`);
+    });
+  }
+  none(problems);
+});
+
 test('Third-party headers are included in .cc files only, in the folders they belong to', () => {
   const problems = [];
   for (const path of cpp) {
