@@ -31,6 +31,7 @@ function run(program, args, { input, heard = () => {} } = {}) {
 }
 
 async function login(product, name, scheme, version) {
+  at.server.captureAs(`mosquitto ${product} ${scheme} ${version}`);
   const said = await fairlead([
     'sign',
     '--product',

@@ -8,6 +8,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { credentials } from '../../../console/page/sign.js';
+import { Capture } from './capture.mjs';
 import { Inbox } from './inbox.mjs';
 import { lines } from './lines.mjs';
 
@@ -41,6 +42,7 @@ export function fairlead(args, { input, timeout = 60_000, env } = {}) {
 export class Fairlead {
   directory = mkdtempSync(join(tmpdir(), 'fairlead-test-'));
   #child = null;
+  #capture = null;
   #log = '';
   #awaited = new Set();
   #exit = null;
@@ -130,6 +132,10 @@ export class Fairlead {
         return Number(port[1]);
       });
     [this.port] = this.listeners;
+    if (process.env.FAIRLEAD_CAPTURE) {
+      this.#capture = await Capture.start(this.port, process.env.FAIRLEAD_CAPTURE);
+      this.port = this.#capture.port;
+    }
     this.admin = said
       .find((line) => line.startsWith('admin '))
       .slice('admin '.length)
@@ -140,6 +146,11 @@ export class Fairlead {
 
   url(scheme, host = '127.0.0.1') {
     return `${scheme}://${host}:${this.port}${scheme.startsWith('ws') ? '/mqtt' : ''}`;
+  }
+
+  // What is captured from now on belongs to this client.
+  captureAs(name) {
+    if (this.#capture) this.#capture.name = name;
   }
 
   get pid() {
@@ -173,6 +184,7 @@ export class Fairlead {
 
   // SIGTERM; the exit code must be 0.
   async stop() {
+    this.#capture?.close();
     if (!this.#child) return;
     this.#child.kill('SIGTERM');
     const code = await this.#exit;

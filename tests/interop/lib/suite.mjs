@@ -36,6 +36,7 @@ export function ladderTest(at, title, { scheme, profile = 'standard', host, ...h
     const deviceName = `dev${(devices += 1)}`;
     await at.server.device(productKey, deviceName);
     const sign = await deviceCredentials(productKey, deviceName, scheme);
+    at.server.captureAs(title);
     const client = await make({
       url: at.server.url(scheme, host),
       ca: at.server.ca,
