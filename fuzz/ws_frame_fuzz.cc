@@ -1,5 +1,5 @@
-// Frames of a peer: first byte = role, text policy and where to cut; the rest is the wire. The
-// input is read whole, byte by byte, in pieces and with stops; all must tell the same.
+// Frames of a peer: first byte = role, text policy, compression and where to cut; the rest is the
+// wire. The input is read whole, byte by byte, in pieces and with stops; all must tell the same.
 
 #include <algorithm>
 #include <vector>
@@ -14,9 +14,13 @@ using namespace fairlead;
 
 enum class Stops : uint8_t { kNever, kAfterEachEvent };
 
-std::string read(Bytes wire, Role role, FrameReader::Limits limits, size_t piece, Stops stops) {
+std::string read(Bytes wire, uint8_t settings, size_t piece, Stops stops) {
   std::vector<std::byte> bytes(wire.begin(), wire.end());
-  FrameReader reader(role, limits);
+  const FrameReader::Limits limits{
+      .message_bytes_max = 4096,
+      .text = (settings & 2) == 0 ? TextFrames::kRefuse : TextFrames::kAccept};
+  FrameReader reader((settings & 1) == 0 ? Role::kServer : Role::kClient, limits);
+  if ((settings & 4) != 0) reader.set_compression(Compression::kNegotiated);
   FrameLog log;
   if (stops == Stops::kAfterEachEvent) log.stop_always();
   std::optional<CloseCode> code;
@@ -43,14 +47,11 @@ std::string read(Bytes wire, Role role, FrameReader::Limits limits, size_t piece
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const Bytes wire = std::as_bytes(std::span(data + 1, size - 1));
-  const Role role = (data[0] & 1) == 0 ? Role::kServer : Role::kClient;
-  const FrameReader::Limits limits{
-      .message_bytes_max = 4096,
-      .text = (data[0] & 2) == 0 ? TextFrames::kRefuse : TextFrames::kAccept};
-  const std::string whole = read(wire, role, limits, wire.size(), Stops::kNever);
+  const size_t piece = 1 + (data[0] >> 3);
+  const std::string whole = read(wire, data[0], wire.size(), Stops::kNever);
   FL_ASSERT(whole != "empty piece!");
-  FL_ASSERT(read(wire, role, limits, 1, Stops::kNever) == whole);
-  FL_ASSERT(read(wire, role, limits, 1 + (data[0] >> 2), Stops::kNever) == whole);
-  FL_ASSERT(read(wire, role, limits, 1 + (data[0] >> 2), Stops::kAfterEachEvent) == whole);
+  FL_ASSERT(read(wire, data[0], 1, Stops::kNever) == whole);
+  FL_ASSERT(read(wire, data[0], piece, Stops::kNever) == whole);
+  FL_ASSERT(read(wire, data[0], piece, Stops::kAfterEachEvent) == whole);
   return 0;
 }
