@@ -310,6 +310,15 @@ void add_connection_keys(std::vector<ConfigKey>& keys) {
       "For the last bytes to a connection that is being closed."));
 }
 
+void add_websocket_keys(std::vector<ConfigKey>& keys) {
+  keys.push_back(integer(
+      "websocket.ping_interval_s", "s", {0, 3'600},
+      [](Config & c) -> auto& { return c.server.websocket.ping_interval; },
+      "A client over WebSocket to which nothing was sent for so long is sent a ping, so that "
+      "proxies "
+      "do not close the connection as idle; 0 turns pings off."));
+}
+
 void add_session_keys(std::vector<ConfigKey>& keys) {
   keys.push_back(integer(
       "session.count", "", {1, kCountMax},
@@ -373,6 +382,7 @@ std::vector<ConfigKey> make_keys() {
   add_auth_keys(keys);
   add_suspect_keys(keys);
   add_connection_keys(keys);
+  add_websocket_keys(keys);
   add_session_keys(keys);
   return keys;
 }

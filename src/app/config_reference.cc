@@ -27,6 +27,7 @@ constexpr SectionText kSections[] = {
      "Relative paths begin at the folder of the configuration file."},
     {"auth", "Who may connect."},
     {"limits", "Of connections, before and after their CONNECT is accepted."},
+    {"websocket", "Of clients over WebSocket."},
     {"session", "Of each client's session."},
     {"retained", "Of retained messages."},
 };

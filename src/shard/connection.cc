@@ -272,6 +272,7 @@ void Connection::send_wire(Bytes bytes) {
     }
     const std::size_t count = sent.kind == IoKind::kBytes ? sent.count : 0;
     shard_->counters().bytes_sent.add(count);
+    note_output();
     bytes = bytes.subspan(count);
     if (bytes.empty()) return;
   }
@@ -299,6 +300,7 @@ void Connection::on_wire_writable() {
     return;
   }
   shard_->counters().bytes_sent.add(sent.count);
+  note_output();
   wire_sent_ += static_cast<uint32_t>(sent.count);
   stalled_since_ = shard_->now();
   if (wire_left() == 0) {
@@ -417,9 +419,21 @@ void Connection::detach_session() {
 
 // --- Time ----------------------------------------------------------------------------------------
 
+void Connection::note_output() {
+  last_output_ =
+      std::chrono::duration_cast<std::chrono::duration<uint32_t>>(shard_->now().time_since_epoch());
+}
+
+Instant Connection::next_ping() const {
+  const seconds interval = shard_->options().websocket.ping_interval;
+  if (framing_ != Framing::kWebSocket || interval == seconds(0)) return Instant::max();
+  return Instant(seconds(last_output_.count()) + interval);
+}
+
 void Connection::arm_timer() {
   Instant next = stage_deadline_;
   if (stage_ == Stage::kOpen) {
+    next = std::min(next, next_ping());
     if (keep_alive_interval_.count() > 0) {
       next = std::min(next, last_packet_ + keep_alive_interval_);
     }
@@ -446,6 +460,11 @@ void Connection::on_timer(Instant now) {
       close(CloseStyle::kWithDisconnect, ReasonCode::kKeepAliveTimeout,
             "no packet within one and a half times the keep alive", DetachCause::kConnectionLost);
       return;
+    }
+    if (now >= next_ping()) {
+      // What waits to be sent already does what a ping is for.
+      if (wire_left() == 0) append_ping(out(), {});
+      note_output();
     }
   } else if (now >= stage_deadline_) {
     if (closing()) {
@@ -508,6 +527,7 @@ void Connection::attach(HostedSession& session, seconds keep_alive_interval,
   frames_.set_message_bytes_max(uint64_t{packet_bytes_max} + 16);
   keep_alive_interval_ = std::chrono::duration<uint32_t>(keep_alive_interval.count());
   last_packet_ = shard_->now();
+  note_output();
   stage_ = Stage::kOpen;
   stage_deadline_ = Instant::max();
   arm_timer();

@@ -191,6 +191,8 @@ class Connection final : public IoHandler,
   void enter(Stage stage, milliseconds limit);
   void on_timer(Instant now);
   void arm_timer();
+  [[nodiscard]] Instant next_ping() const;  // max(): never
+  void note_output();
 
   ByteBuffer& out();
   void send_wire(Bytes bytes);
@@ -218,17 +220,18 @@ class Connection final : public IoHandler,
   uint32_t packet_bytes_max_;
   uint32_t wire_sent_ = 0;  // of wire_, which output_bytes_max keeps far below 4 GiB
   std::chrono::duration<uint32_t> keep_alive_interval_{0};  // seconds; at most 27 h
+  std::chrono::duration<uint32_t> last_output_{0};  // seconds of the loop's clock; once open
   Stage stage_;
   Framing framing_ = Framing::kBare;
   mqtt::ProtocolVersion version_ = mqtt::ProtocolVersion::k311;
   IoInterest interest_ = IoInterest::kRead;
   DetachCause detach_cause_ = DetachCause::kConnectionLost;
-  bool watched_ = false;
-  bool suspect_ = true;
-  bool proxied_ = false;          // a PROXY header has been read
-  bool disconnect_held_ = false;  // in tail_, until every SUBACK is out
-  bool lingers_ = true;   // until the peer has closed its side, so that it gets our last bytes
-  bool starved_ = false;  // the session was told that the outlet is congested
+  bool watched_ : 1 = false;
+  bool suspect_ : 1 = true;
+  bool proxied_ : 1 = false;          // a PROXY header has been read
+  bool disconnect_held_ : 1 = false;  // in tail_, until every SUBACK is out
+  bool lingers_ : 1 = true;   // until the peer has closed its side, so that it gets our last bytes
+  bool starved_ : 1 = false;  // the session was told that the outlet is congested
   MethodTimer<Connection, &Connection::on_timer> timer_{*this};
 };
 static_assert(sizeof(Connection) <= 336, "times a million: see tests/budget");

@@ -64,12 +64,19 @@ struct ConnectionLimits {
   std::chrono::milliseconds linger_max{2'000};    // for the last bytes of a closing connection
 };
 
+struct WebSocketOptions {
+  // A connection to which nothing was sent for so long is sent a ping, so that proxies with a
+  // time-out for idle connections keep it. Whether it is answered does not matter; 0: none.
+  std::chrono::seconds ping_interval{45};
+};
+
 struct ServerOptions {
   std::vector<ListenerOptions> listeners;
   std::shared_ptr<const TlsContext> tls;  // null: no TLS on any listener
   unsigned shard_count = 1;               // 1 to 64
   SuspectLimits suspect;
   ConnectionLimits connection;
+  WebSocketOptions websocket;
   SessionLimits session;
   uint32_t session_count_max = 1'000'000;  // of the process, with and without a connection
   // Of one session, from a client that is still connected; 0: no limit.

@@ -374,6 +374,39 @@ TEST(WebSocketLimits, RFC6455_5_5_1_NothingFollowsTheCloseOfAServerThatStops) {
   }
 }
 
+// --- Pings of the server -------------------------------------------------------------------------
+
+// Without a keep alive, and without an answer; a client without WebSocket beside it gets none.
+TEST(WebSocketPings, IdleConnectionsArePingedAgainAndAgain) {
+  TestServer server({.shard_count = 2, .adjust = [](ServerOptions& options) {
+                       options.websocket.ping_interval = seconds(1);
+                     }});
+  std::vector<std::unique_ptr<TestClient>> clients;
+  for (Transport transport : kAllTransports) {
+    clients.push_back(std::make_unique<TestClient>(server, transport));
+    mqtt::ConnectPacket hello = clients.back()->hello(unique("c"));
+    hello.keep_alive_seconds = 0;
+    clients.back()->connect(hello);
+  }
+  for (std::size_t i = 0; i < clients.size(); ++i) {
+    if (!is_ws(kAllTransports[i])) continue;
+    while (clients[i]->wire().ping_count() < 2) ASSERT_TRUE(clients[i]->wire().fill());
+  }
+  for (auto& client : clients) client->expect_silence(server);
+}
+
+TEST(WebSocketPings, ComeBesideTheKeepAliveWhichStillCloses) {
+  TestServer server({.shard_count = 1, .adjust = [](ServerOptions& options) {
+                       options.websocket.ping_interval = seconds(1);
+                     }});
+  TestClient client(server, Transport::kWs);
+  mqtt::ConnectPacket hello = client.hello(unique("c"));
+  hello.keep_alive_seconds = 2;
+  client.connect(hello);
+  client.expect_closed();  // a pong would not be a packet of MQTT either
+  EXPECT_GE(client.wire().ping_count(), 1u);
+}
+
 // --- MQTT over it --------------------------------------------------------------------------------
 
 TEST_P(WebSocket, MQTT_6_0_0_1_TextFramesAreRefusedWith1003) {

@@ -47,7 +47,10 @@ struct Wire::Sink {
     wire.message_.clear();
     return Flow::kContinue;
   }
-  Flow on_ping(Bytes) { return Flow::kContinue; }
+  Flow on_ping(Bytes) {
+    ++wire.ping_count_;
+    return Flow::kContinue;
+  }
   Flow on_pong(Bytes payload) {
     wire.pongs_.emplace_back(as_text(payload));
     return Flow::kContinue;

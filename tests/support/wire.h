@@ -69,6 +69,7 @@ class Wire {
   [[nodiscard]] std::optional<CloseCode> close_code() const { return close_code_; }
   [[nodiscard]] const std::string& subprotocol() const { return subprotocol_; }
   [[nodiscard]] const std::vector<std::string>& pongs() const { return pongs_; }
+  [[nodiscard]] std::size_t ping_count() const { return ping_count_; }  // they are not answered
   [[nodiscard]] bool closed() const { return closed_; }
   // Every message was binary, and one whole packet: false once one was not.
   [[nodiscard]] bool one_packet_per_message() const { return one_packet_per_message_; }
@@ -97,6 +98,7 @@ class Wire {
   std::optional<CloseCode> close_code_;
   std::string subprotocol_;
   std::vector<std::string> pongs_;
+  std::size_t ping_count_ = 0;
   ByteBuffer stream_;
   ByteBuffer message_;  // of the WebSocket message that is coming
   std::vector<std::byte> in_;
