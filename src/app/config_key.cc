@@ -317,6 +317,10 @@ void add_websocket_keys(std::vector<ConfigKey>& keys) {
       "A client over WebSocket to which nothing was sent for so long is sent a ping, so that "
       "proxies "
       "do not close the connection as idle; 0 turns pings off."));
+  keys.push_back(boolean(
+      "websocket.deflate", [](Config & c) -> auto& { return c.server.websocket.deflate; },
+      "Agrees to permessage-deflate where a client offers it: messages from 128 bytes on are sent "
+      "compressed. It costs processor time for each message, and saves traffic."));
 }
 
 void add_session_keys(std::vector<ConfigKey>& keys) {

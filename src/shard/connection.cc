@@ -186,7 +186,10 @@ void Connection::send_packet(Bytes packet) {
   if (packet.empty()) return;  // would exceed the peer's Maximum Packet Size: left out
   if (closing()) return;       // nothing follows DISCONNECT and the close frame
   ByteBuffer& to = out();
-  if (framing_ == Framing::kWebSocket) {
+  if (deflates() && stage_ == Stage::kOpen && packet.size() >= kDeflateBytesMin &&
+      DeflateAgreement{.server_window_bits = server_window_bits_}.fits(packet.size())) {
+    append_deflated_frame(to, Opcode::kBinary, packet, shard_->encoder().deflater());
+  } else if (framing_ == Framing::kWebSocket) {
     append_frame(to, Opcode::kBinary, packet);
   } else {
     to.append(packet);
@@ -222,7 +225,15 @@ void Connection::send(const mqtt::PingrespPacket& packet) {
 void Connection::send_publish(const mqtt::Message& message, const mqtt::PublishForm& form) {
   if (closing()) return;
   shard_->counters().messages_sent.add();
-  shard_->encoder().append(out(), framing_, message, form);
+  if (!deflates()) return shard_->encoder().append(out(), framing_, message, form);
+  if (server_window_bits_ == DeflateAgreement::kWindowBitsMax) {
+    return shard_->encoder().append(out(), Framing::kDeflated, message, form);
+  }
+  // A narrow window is rare: the image that others share may reach too far back for it.
+  ByteBuffer& scratch = shard_->packet_scratch();
+  scratch.clear();
+  write_publish(scratch, message, form);
+  send_packet(scratch.view());
 }
 
 Outlet Connection::outlet() {
@@ -515,7 +526,9 @@ void Connection::resume_connect() {
   enter(Stage::kAwaitConnect, shard_->options().suspect.connect_max);
   update_interest();
   ByteBuffer bytes = std::move(tail_);
+  ByteBuffer frames = pending_ ? std::move(pending_->frames) : ByteBuffer();
   on_mqtt_bytes(bytes.view());
+  if (!frames.empty() && !closing()) on_frames(frames.mutable_view());
 }
 
 void Connection::attach(HostedSession& session, seconds keep_alive_interval,

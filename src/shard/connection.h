@@ -41,6 +41,7 @@ struct ClosingTag {};
 struct PendingConnect {
   Identity identity;
   enum class Takeover : uint8_t { kNotReserved, kReserved } takeover = Takeover::kNotReserved;
+  ByteBuffer frames = {};  // read meanwhile, where they may be compressed: see on_frames()
 };
 
 // One client's way in: socket, TLS if any, WebSocket if any, MQTT packets. Glue of stages in a
@@ -51,6 +52,12 @@ struct PendingConnect {
 // Owned by one shard at a time, on whose thread everything happens. Once CONNECT is authenticated
 // it moves, once, to the shard of its session: leave() here, join() there, with what was read.
 // Idle it owns no buffer. Output is gathered in out() and leaves at the end of the turn.
+//
+// permessage-deflate, where it is configured and offered: a browser that agreed on it compresses
+// its CONNECT already, so refusing that would lock browsers out. Until CONNECT is accepted the
+// limit for suspects therefore holds for what is compressed and for what comes out of it, in total,
+// and nothing is compressed by us. A compressed message is gathered, bounded like any other, and
+// inflated at once by the shard's inflater: there is no state between messages.
 //
 // Nothing is destroyed while its own code runs: close() marks, the shard's end of turn does.
 class Connection final : public IoHandler,
@@ -172,6 +179,11 @@ class Connection final : public IoHandler,
   void on_http_head(MutableBytes piece);
   void answer_http(const RequestHead& head);
   void on_frames(MutableBytes piece);
+  void on_compressed(Bytes piece, LastPiece last);
+  void break_off(CloseCode code);
+  // Whether frames are to wait as they are, lest they grow before CONNECT is accepted.
+  [[nodiscard]] bool holds_frames() const { return deflates() && parked(); }
+  [[nodiscard]] bool deflates() const { return server_window_bits_ != 0; }
 
   void on_mqtt_bytes(Bytes piece);
   void complete_tail(Bytes& piece);
@@ -208,9 +220,9 @@ class Connection final : public IoHandler,
   const ListenerOptions* listener_;  // of the server's options, which outlive the shards
   std::unique_ptr<TlsStream> tls_;
   std::unique_ptr<PendingConnect> pending_;  // while it moves or waits
-  ByteBuffer tail_;                          // an incomplete packet or head
-  ByteBuffer out_;                           // leased: what is to be sent at the end of the turn
-  ByteBuffer wire_;                          // what the socket would not take
+  ByteBuffer tail_;  // an incomplete packet or head; behind it, a part of a compressed message
+  ByteBuffer out_;   // leased: what is to be sent at the end of the turn
+  ByteBuffer wire_;  // what the socket would not take
   FrameReader frames_;
   Instant stage_deadline_ = Instant::max();
   Instant last_packet_{};
@@ -221,7 +233,9 @@ class Connection final : public IoHandler,
   uint32_t wire_sent_ = 0;  // of wire_, which output_bytes_max keeps far below 4 GiB
   std::chrono::duration<uint32_t> keep_alive_interval_{0};  // seconds; at most 27 h
   std::chrono::duration<uint32_t> last_output_{0};  // seconds of the loop's clock; once open
+  uint32_t compressed_size_ = 0;                    // of the part in tail_
   Stage stage_;
+  uint8_t server_window_bits_ = 0;  // as in DeflateAgreement; 0: none
   Framing framing_ = Framing::kBare;
   mqtt::ProtocolVersion version_ = mqtt::ProtocolVersion::k311;
   IoInterest interest_ = IoInterest::kRead;

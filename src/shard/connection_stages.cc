@@ -22,12 +22,18 @@ namespace fairlead {
 struct Connection::FrameSink {
   Connection& connection;
 
-  [[nodiscard]] Flow flow() const { return connection.closing() ? Flow::kStop : Flow::kContinue; }
+  [[nodiscard]] Flow flow() const {
+    return connection.closing() || connection.holds_frames() ? Flow::kStop : Flow::kContinue;
+  }
   Flow on_data(MutableBytes piece) {
     connection.on_mqtt_bytes(piece);
     return flow();
   }
   Flow on_message_end(Opcode) { return Flow::kContinue; }
+  Flow on_compressed(MutableBytes piece, LastPiece last, Opcode) {
+    connection.on_compressed(piece, last);
+    return flow();
+  }
   Flow on_ping(Bytes payload) {
     append_pong(connection.out(), payload);
     return Flow::kContinue;
@@ -177,26 +183,72 @@ void Connection::answer_http(const RequestHead& head) {
     append_refusal(out(), 403, "This listener does not take WebSocket connections.", {}, body);
     return refuse("this listener does not take WebSocket");
   }
-  UpgradeVerdict verdict = evaluate_upgrade(head);
+  const bool deflate = shard_->options().websocket.deflate;
+  UpgradeVerdict verdict =
+      evaluate_upgrade(head, {.deflate = deflate ? DeflateUse::kAgreed : DeflateUse::kDeclined});
   if (auto* refusal = std::get_if<UpgradeRefusal>(&verdict)) {
     append_refusal(out(), refusal->status, refusal->sentence, refusal->headers, body);
     refuse("HTTP " + std::to_string(refusal->status) + ": " + std::string(refusal->sentence));
     return;
   }
-  write_upgrade_response(out(), std::get<UpgradeAccepted>(verdict));
+  const auto& accepted = std::get<UpgradeAccepted>(verdict);
+  write_upgrade_response(out(), accepted);
   framing_ = Framing::kWebSocket;
+  if (accepted.deflate) {
+    server_window_bits_ = accepted.deflate->server_window_bits;
+    frames_.set_compression(Compression::kNegotiated);
+  }
   // CONNECT has a limit of its own; a message may hold more than CONNECT.
   frames_.set_message_bytes_max(uint64_t{shard_->options().connection.packet_bytes_max} + 16);
   enter(Stage::kAwaitConnect, shard_->options().suspect.connect_max);
 }
 
 void Connection::on_frames(MutableBytes piece) {
-  std::optional<CloseCode> broken = frames_.feed(piece, FrameSink{*this});
-  if (!broken || closing()) return;
+  std::optional<CloseCode> broken;
+  if (!holds_frames()) broken = frames_.feed_some(piece, FrameSink{*this});
+  if (broken && !closing()) return break_off(*broken);
+  if (holds_frames()) pending_->frames.append(piece);
+}
+
+void Connection::on_compressed(Bytes piece, LastPiece last) {
+  if (disconnect_held_ || closing()) return;
+  const std::size_t before = tail_.size() - compressed_size_;  // of a packet that is not complete
+  const std::size_t suspect_bytes_max = shard_->options().suspect.bytes_max;
+  const std::size_t size = compressed_size_ + piece.size();
+  if (suspect_ && before + size > suspect_bytes_max) return break_off(CloseCode::kMessageTooBig);
+  const bool gathered = compressed_size_ > 0 || last == LastPiece::kNo;
+  if (gathered) {
+    tail_.append(piece);
+    compressed_size_ = static_cast<uint32_t>(size);
+  }
+  if (last == LastPiece::kNo) return;
+  const std::size_t most =
+      suspect_ ? suspect_bytes_max - before : std::size_t{packet_bytes_max_} + 16;
+  ByteBuffer& message = shard_->inflated_scratch();
+  message.clear();
+  const auto outcome =
+      shard_->inflater().inflate(gathered ? tail_.view().subspan(before) : piece, most, message);
+  if (gathered) {
+    tail_.truncate(before);
+    compressed_size_ = 0;
+    if (tail_.empty()) tail_.release();
+  }
+  switch (outcome) {
+    case Inflater::Outcome::kDone:
+      return on_mqtt_bytes(message.view());
+    case Inflater::Outcome::kTooLarge:
+      return break_off(CloseCode::kMessageTooBig);
+    case Inflater::Outcome::kCorrupt:
+      return break_off(CloseCode::kInvalidPayload);
+  }
+}
+
+// The client broke RFC 6455, or RFC 7692.
+void Connection::break_off(CloseCode code) {
   const std::string cause =
-      "WebSocket: frame refused with close code " + std::to_string(static_cast<uint16_t>(*broken));
-  if (!session_) return refuse(cause, RefusalCause::kProtocolError, *broken);
-  append_close(out(), *broken);
+      "WebSocket: frame refused with close code " + std::to_string(static_cast<uint16_t>(code));
+  if (!session_) return refuse(cause, RefusalCause::kProtocolError, code);
+  append_close(out(), code);
   FL_LOG(kInfo, "connection.closed", {"device", session_->name()}, {"cause", cause},
          {"source", peer_.text()}, {"transport", transport()});
   begin_closing(DetachCause::kConnectionLost);

@@ -68,6 +68,7 @@ struct WebSocketOptions {
   // A connection to which nothing was sent for so long is sent a ping, so that proxies with a
   // time-out for idle connections keep it. Whether it is answered does not matter; 0: none.
   std::chrono::seconds ping_interval{45};
+  bool deflate = false;  // permessage-deflate (RFC 7692) is agreed to where a client offers it
 };
 
 struct ServerOptions {

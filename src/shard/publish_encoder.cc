@@ -12,6 +12,7 @@ bool PublishEncoder::Image::fits(Framing f, const mqtt::PublishForm& form) const
 // Returns where the packet identifier stands, counted from the first byte appended; 0: none.
 std::size_t PublishEncoder::encode(ByteBuffer& out, Framing framing, const mqtt::Message& message,
                                    const mqtt::PublishForm& form) {
+  if (framing == Framing::kDeflated) return encode_deflated(out, message, form);
   std::size_t header_size = 0;
   if (framing == Framing::kWebSocket) {
     std::byte header[kFrameHeaderMax];
@@ -20,6 +21,21 @@ std::size_t PublishEncoder::encode(ByteBuffer& out, Framing framing, const mqtt:
   }
   const std::size_t packet_id_at = write_publish(out, message, form);
   return packet_id_at == 0 ? 0 : header_size + packet_id_at;
+}
+
+std::size_t PublishEncoder::encode_deflated(ByteBuffer& out, const mqtt::Message& message,
+                                            const mqtt::PublishForm& form) {
+  packet_.clear();
+  const std::size_t packet_id_at = write_publish(packet_, message, form);
+  if (packet_.empty()) return 0;  // would exceed what the peer takes: left out
+  if (packet_.size() < kDeflateBytesMin) {
+    append_frame(out, Opcode::kBinary, packet_.view());
+    return packet_id_at == 0 ? 0 : frame_header_size(packet_.size()) + packet_id_at;
+  }
+  const std::size_t stored = packet_id_at == 0 ? 0 : packet_id_at + sizeof(uint16_t);
+  const std::size_t at =
+      append_deflated_frame(out, Opcode::kBinary, packet_.view(), deflater_, stored);
+  return packet_id_at == 0 ? 0 : at + packet_id_at;
 }
 
 const PublishEncoder::Image* PublishEncoder::image_for(Framing framing,

@@ -6,14 +6,20 @@
 #include "base/bytes.h"
 #include "proto/mqtt/message.h"
 #include "proto/mqtt/writer.h"
+#include "proto/ws/deflate.h"
 
 namespace fairlead {
 
-enum class Framing : uint8_t { kBare, kWebSocket };
+enum class Framing : uint8_t {
+  kBare,
+  kWebSocket,
+  kDeflated,  // WebSocket, compressed where that makes it smaller
+};
 
 // Puts messages on the wire: one MQTT packet in each WebSocket message. What a fan-out sends alike
 // (protocol version, framing, QoS, flags, expiry) is encoded once, kept as an image, and copied,
-// with its packet identifier patched in. Shard thread only; keeps its buffers.
+// with its packet identifier patched in: a compressed image has everything up to the identifier as
+// it is, and the rest compressed. Shard thread only; keeps its buffers.
 class PublishEncoder {
  public:
   // Until end(), `message` goes to so many receivers: images of it are kept if there are several.
@@ -26,6 +32,9 @@ class PublishEncoder {
 
   void append(ByteBuffer& out, Framing framing, const mqtt::Message& message,
               const mqtt::PublishForm& form);
+
+  // One for all connections of the shard.
+  [[nodiscard]] Deflater& deflater() { return deflater_; }
 
  private:
   struct Image {
@@ -40,14 +49,18 @@ class PublishEncoder {
     [[nodiscard]] bool fits(Framing f, const mqtt::PublishForm& form) const;
   };
 
-  static std::size_t encode(ByteBuffer& out, Framing framing, const mqtt::Message& message,
-                            const mqtt::PublishForm& form);
+  std::size_t encode(ByteBuffer& out, Framing framing, const mqtt::Message& message,
+                     const mqtt::PublishForm& form);
+  std::size_t encode_deflated(ByteBuffer& out, const mqtt::Message& message,
+                              const mqtt::PublishForm& form);
   const Image* image_for(Framing framing, const mqtt::Message& message,
                          const mqtt::PublishForm& form);
 
   const mqtt::Message* shared_ = nullptr;  // whose images they are
   std::size_t image_count_ = 0;
   std::array<Image, 8> images_;
+  ByteBuffer packet_;  // what is to be compressed
+  Deflater deflater_;
 };
 
 }  // namespace fairlead

@@ -36,7 +36,7 @@ TEST(PublishEncoder, GivesSharersWhatEachWouldGetAlone) {
   encoder.begin(*m, 1000);
   uint16_t id = 1;
   for (int round = 0; round < 3; ++round) {
-    for (Framing framing : {Framing::kBare, Framing::kWebSocket}) {
+    for (Framing framing : {Framing::kBare, Framing::kWebSocket, Framing::kDeflated}) {
       for (auto version : {mqtt::ProtocolVersion::k311, mqtt::ProtocolVersion::k5}) {
         for (Qos qos : {Qos::kAtMostOnce, Qos::kAtLeastOnce, Qos::kExactlyOnce}) {
           PublishForm form{.version = version, .qos = qos};

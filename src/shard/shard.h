@@ -84,10 +84,12 @@ class Shard {
   [[nodiscard]] AdmissionBudget& admission_budget() { return admission_budget_; }
   [[nodiscard]] ShardEffects& effects() { return effects_; }
   [[nodiscard]] PublishEncoder& encoder() { return encoder_; }
+  [[nodiscard]] Inflater& inflater() { return inflater_; }
 
   // Scratch: overwritten by the next user.
   [[nodiscard]] ByteBuffer& packet_scratch() { return packet_scratch_; }
   [[nodiscard]] ByteBuffer& cipher_scratch() { return cipher_scratch_; }
+  [[nodiscard]] ByteBuffer& inflated_scratch() { return inflated_scratch_; }
   // Output buffers, lent to connections for a turn.
   [[nodiscard]] ByteBuffer lease();
   void give_back(ByteBuffer&& buffer);
@@ -151,7 +153,9 @@ class Shard {
   std::vector<ByteBuffer> spare_buffers_;
   ByteBuffer packet_scratch_;
   ByteBuffer cipher_scratch_;
+  ByteBuffer inflated_scratch_;
   PublishEncoder encoder_;
+  Inflater inflater_;
   SessionTable sessions_;
   Exchange exchange_;
   Admission admission_;

@@ -47,6 +47,15 @@ struct Wire::Sink {
     wire.message_.clear();
     return Flow::kContinue;
   }
+  Flow on_compressed(MutableBytes piece, LastPiece last, Opcode kind) {
+    wire.compressed_.append(piece);
+    if (last == LastPiece::kNo) return Flow::kContinue;
+    ++wire.compressed_count_;
+    const auto done = wire.inflater_->inflate(wire.compressed_.view(), 64u << 20, wire.message_);
+    if (done != Inflater::Outcome::kDone) throw TestFailure("the server sent corrupt DEFLATE");
+    wire.compressed_.clear();
+    return on_message_end(kind);
+  }
   Flow on_ping(Bytes) {
     ++wire.ping_count_;
     return Flow::kContinue;
@@ -102,6 +111,7 @@ void Wire::upgrade() {
                            .path = options_.path,
                            .key = key,
                            .subprotocol = options_.subprotocol,
+                           .extensions = options_.extensions,
                            .headers = options_.headers};
   ByteBuffer out;
   if (Status fine = write_upgrade_request(out, offer); !fine) {
@@ -117,6 +127,8 @@ void Wire::upgrade() {
       for (std::string_view name : head->header_values("Sec-WebSocket-Protocol")) {
         subprotocol_ = name;
       }
+      deflates_ = !head->header_values("Sec-WebSocket-Extensions").empty();
+      if (deflates_) frames_.set_compression(Compression::kNegotiated);
       ByteBuffer behind;
       behind.append(stream_.view().subspan(head->head_size));
       stream_.clear();
@@ -136,6 +148,9 @@ std::size_t Wire::next_piece(std::size_t left) {
 
 void Wire::send(Bytes mqtt) {
   if (!is_ws(transport_)) return send_plain(mqtt);
+  if (const auto small = deflates_ ? deflater_->deflate(mqtt) : std::nullopt) {
+    return send_compressed(*small, options_.chop_seed ? 1 + random_() % 50 : SIZE_MAX);
+  }
   if (!options_.chop_seed) return send_frame(Opcode::kBinary, mqtt);
   // Cut into frames, and messages of one or more frames, that have nothing to do with packets.
   ByteBuffer frames;
@@ -156,6 +171,20 @@ void Wire::send_frame(Opcode opcode, Bytes payload, Fragment fragment) {
   ByteBuffer frame;
   append_frame(frame, opcode, payload, kMask, fragment);
   send_plain(frame.view());
+}
+
+void Wire::send_compressed(Bytes compressed, std::size_t fragment_bytes) {
+  ByteBuffer frames;
+  for (bool first = true; first || !compressed.empty(); first = false) {
+    const Bytes piece = compressed.first(std::min(fragment_bytes, compressed.size()));
+    compressed = compressed.subspan(piece.size());
+    const std::size_t at = frames.size();
+    append_frame(frames, first ? Opcode::kBinary : Opcode::kContinuation, piece, kMask,
+                 compressed.empty() ? Fragment::kFinal : Fragment::kMoreFollow);
+    if (first) frames.data()[at] |= kCompressedBit;
+    if (!compressed.empty()) append_ping(frames, as_bytes("between"), kMask);
+  }
+  send_plain(frames.view());
 }
 
 void Wire::send_plain(Bytes bytes) {

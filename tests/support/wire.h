@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "net/tcp.h"
 #include "net/tls_stream.h"
+#include "proto/ws/deflate.h"
 #include "proto/ws/frame_reader.h"
 #include "proto/ws/frame_writer.h"
 #include "proto/ws/handshake.h"
@@ -44,7 +45,8 @@ struct WireOptions {
   std::optional<uint64_t> chop_seed = {};      // cuts what is sent into small pieces
   std::shared_ptr<const TlsContext> tls = {};  // none: test_client_tls()
   std::vector<HeaderLine> headers = {};
-  std::string preamble = {};  // goes to the socket before TLS and HTTP: a PROXY header
+  std::string extensions = {};  // "permessage-deflate": what is sent is then compressed, too
+  std::string preamble = {};    // goes to the socket before TLS and HTTP: a PROXY header
 };
 
 // A client's end of a connection over one of the four transports: bytes of MQTT in and out.
@@ -61,6 +63,8 @@ class Wire {
   // To the socket itself.
   void send_socket(Bytes bytes);
   void send_frame(Opcode opcode, Bytes payload, Fragment fragment = Fragment::kFinal);
+  // One compressed message, in one frame or in fragments of that size; `compressed` as it is.
+  void send_compressed(Bytes compressed, std::size_t fragment_bytes = SIZE_MAX);
 
   // Waits until more has come; false when the peer has closed.
   bool fill();
@@ -68,6 +72,8 @@ class Wire {
   [[nodiscard]] ByteBuffer& stream() { return stream_; }
   [[nodiscard]] std::optional<CloseCode> close_code() const { return close_code_; }
   [[nodiscard]] const std::string& subprotocol() const { return subprotocol_; }
+  [[nodiscard]] bool deflates() const { return deflates_; }  // the server has agreed
+  [[nodiscard]] std::size_t compressed_count() const { return compressed_count_; }  // that came
   [[nodiscard]] const std::vector<std::string>& pongs() const { return pongs_; }
   [[nodiscard]] std::size_t ping_count() const { return ping_count_; }  // they are not answered
   [[nodiscard]] bool closed() const { return closed_; }
@@ -99,6 +105,11 @@ class Wire {
   std::string subprotocol_;
   std::vector<std::string> pongs_;
   std::size_t ping_count_ = 0;
+  bool deflates_ = false;
+  std::size_t compressed_count_ = 0;
+  std::unique_ptr<Inflater> inflater_ = std::make_unique<Inflater>();
+  std::unique_ptr<Deflater> deflater_ = std::make_unique<Deflater>();
+  ByteBuffer compressed_;  // of the compressed message that is coming
   ByteBuffer stream_;
   ByteBuffer message_;  // of the WebSocket message that is coming
   std::vector<std::byte> in_;

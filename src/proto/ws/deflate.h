@@ -36,6 +36,9 @@ struct DeflateAgreement {
 // The value of Sec-WebSocket-Extensions in the answer.
 void append_deflate_answer(ByteBuffer& out, const DeflateAgreement& agreement);
 
+// Smaller messages are sent as they are: there is next to nothing to gain.
+inline constexpr std::size_t kDeflateBytesMin = 128;
+
 // What a compressed message of `message_bytes` may take on the wire: DEFLATE adds a little to what
 // cannot be compressed.
 [[nodiscard]] constexpr uint64_t compressed_bytes_max(uint64_t message_bytes) {

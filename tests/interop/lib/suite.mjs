@@ -8,14 +8,14 @@ import { climb } from './ladder.mjs';
 
 export const productOf = { standard: 'std', compatible: 'compat' };
 
-// `and` runs once the server listens.
-export function suite({ and = async () => {} } = {}) {
+// `start` starts the server, `and` runs once it listens.
+export function suite({ start = (server) => server.start(), and = async () => {} } = {}) {
   const at = { server: new Fairlead(), backend: null };
   before(async () => {
     await at.server.certificates();
     for (const [profile, key] of Object.entries(productOf)) await at.server.product(key, profile);
     await at.server.backend();
-    await at.server.start();
+    await start(at.server);
     at.backend = await Backend.connect(at.server);
     await and(at);
   });
