@@ -44,6 +44,8 @@ void Acceptor::on_io(IoEvents) {
         break;
     }
     if (!welcome(accepted.peer)) {
+      shard_.counters().connections_total.add();
+      shard_.counters().refused_for(RefusalCause::kProtocolError).add();
       FL_LOG(kWarning, "connection.refused", {"source", accepted.peer.text()},
              {"cause", "not a trusted proxy, on a listener that expects a PROXY header"});
       continue;

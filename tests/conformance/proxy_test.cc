@@ -108,8 +108,14 @@ TEST(ProxyHeader, IsDemandedAndBelievedFromTrustedProxiesOnly) {
   ProxyServer trusting(ProxyUse::kRequired, {"127.0.0.1"});
   EXPECT_EQ(answer(trusting.server().address(), v1("203.0.113.7")), "CONNACK 0");
   EXPECT_EQ(answer(trusting.server().address(), ""), "CLOSED");
+  const auto refused = [&] {
+    const auto cause = static_cast<std::size_t>(RefusalCause::kProtocolError);
+    return trusting.server().engine().counters().refused[cause];
+  };
+  EXPECT_EQ(refused(), 1u);
   // ::1 is trusted by nobody.
   EXPECT_EQ(answer(trusting.server().address6(), v1("203.0.113.7")), "CLOSED");
+  EXPECT_EQ(refused(), 2u);
 }
 
 TEST(ProxyHeader, OfAStrangerIsRefusedWhereItIsOptional) {

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { Backend } from './lib/backend.mjs';
 import { Fairlead, deviceCredentials } from './lib/fairlead.mjs';
 import { climb } from './lib/ladder.mjs';
-import { adapt, freePort, snippets, startHaproxy, startNginx } from './lib/proxy.mjs';
+import { adapt, onFreePorts, snippets, startHaproxy, startNginx } from './lib/proxy.mjs';
 import { Puppet } from './lib/puppet.mjs';
 
 const program = fileURLToPath(new URL('clients/mqttjs_client.mjs', import.meta.url));
@@ -81,21 +81,32 @@ test('The guides say the same in both languages', () => {
   }
 });
 
-test('nginx', async (t) => {
-  const [wss, mqtts] = [await freePort(), await freePort()];
-  const [http, stream] = snippets(guide, '### nginx', 'nginx');
-  const nginx = await startNginx({
-    http: adapt(http, {
-      'listen 443 ssl': `listen 127.0.0.1:${wss} ssl`,
-      '/etc/nginx/iot.example.com.pem': certificate(),
-      '/etc/nginx/iot.example.com.key': key(),
-      '127.0.0.1:8443': `127.0.0.1:${server.listeners[0]}`,
-    }),
-    stream: adapt(stream, {
-      'listen 8883': `listen 127.0.0.1:${mqtts}`,
-      '127.0.0.1:8444': `127.0.0.1:${server.listeners[1]}`,
-    }),
+// What the guide says for WebSocket, on this port and for this server.
+function httpOfNginx(port, upstream, changes = {}) {
+  const [http] = snippets(guide, '### nginx', 'nginx');
+  return adapt(http, {
+    'listen 443 ssl': `listen 127.0.0.1:${port} ssl`,
+    '/etc/nginx/iot.example.com.pem': certificate(),
+    '/etc/nginx/iot.example.com.key': key(),
+    '127.0.0.1:8443': `127.0.0.1:${upstream.listeners[0]}`,
+    ...changes,
   });
+}
+
+test('nginx', async (t) => {
+  const [, stream] = snippets(guide, '### nginx', 'nginx');
+  const {
+    proxy,
+    ports: [wss, mqtts],
+  } = await onFreePorts(2, (http, bytes) =>
+    startNginx({
+      http: httpOfNginx(http, server),
+      stream: adapt(stream, {
+        'listen 8883': `listen 127.0.0.1:${bytes}`,
+        '127.0.0.1:8444': `127.0.0.1:${server.listeners[1]}`,
+      }),
+    }),
+  );
   try {
     await t.test('ends TLS and tells the address in X-Forwarded-For', async () => {
       const line = await through('wss', wss);
@@ -106,26 +117,30 @@ test('nginx', async (t) => {
       assert.match(line, new RegExp(`source=${clientAddress}:[1-9]\\d* transport=mqtts `));
     });
   } finally {
-    await nginx.remove();
+    await proxy.remove();
   }
 });
 
 test('HAProxy', async (t) => {
-  const [wss, bytes] = [await freePort(), await freePort()];
   const [text] = snippets(guide, '### HAProxy', 'haproxy');
   const pem = join(server.directory, 'haproxy.pem');
   writeFileSync(pem, readFileSync(certificate(), 'utf8') + readFileSync(key(), 'utf8'), {
     mode: 0o600,
   });
-  const haproxy = await startHaproxy(
-    adapt(text, {
-      'bind :443 ': `bind 127.0.0.1:${wss} `,
-      'bind :8883': `bind 127.0.0.1:${bytes}`,
-      '/etc/haproxy/iot.example.com.pem': pem,
-      '127.0.0.1:8443': `127.0.0.1:${server.listeners[0]}`,
-      '127.0.0.1:8444': `127.0.0.1:${server.listeners[1]}`,
-    }),
-    ['fairlead_http/one', 'fairlead_bytes/one'],
+  const {
+    proxy,
+    ports: [wss, mqtts],
+  } = await onFreePorts(2, (http, bytes) =>
+    startHaproxy(
+      adapt(text, {
+        'bind :443 ': `bind 127.0.0.1:${http} `,
+        'bind :8883': `bind 127.0.0.1:${bytes}`,
+        '/etc/haproxy/iot.example.com.pem': pem,
+        '127.0.0.1:8443': `127.0.0.1:${server.listeners[0]}`,
+        '127.0.0.1:8444': `127.0.0.1:${server.listeners[1]}`,
+      }),
+      ['fairlead_http/one', 'fairlead_bytes/one'],
+    ),
   );
   try {
     await t.test('ends TLS and tells the address in X-Forwarded-For', async () => {
@@ -133,11 +148,11 @@ test('HAProxy', async (t) => {
       assert.match(line, new RegExp(`source=${clientAddress}:0 transport=ws `));
     });
     await t.test('passes TLS on and tells the address in a PROXY header', async () => {
-      const line = await through('mqtts', bytes);
+      const line = await through('mqtts', mqtts);
       assert.match(line, new RegExp(`source=${clientAddress}:[1-9]\\d* transport=mqtts `));
     });
   } finally {
-    await haproxy.remove();
+    await proxy.remove();
   }
 });
 

@@ -33,13 +33,26 @@ export function adapt(text, changes) {
   }, text);
 }
 
-// Proxies cannot be told to take any port and say which: one that was free a moment ago.
-export async function freePort() {
+async function freePort() {
   const server = createServer();
   await new Promise((done) => server.listen(0, '127.0.0.1', done));
   const { port } = server.address();
   await new Promise((done) => server.close(done));
   return port;
+}
+
+// Starts a proxy on `count` ports; resolves to { proxy, ports }. Proxies cannot be told to take any
+// port and say which: these were free a moment ago, and others are tried when they are not now.
+export async function onFreePorts(count, start) {
+  for (let attempt = 1; ; attempt++) {
+    const ports = [];
+    while (ports.length < count) ports.push(await freePort());
+    try {
+      return { proxy: await start(...ports), ports };
+    } catch (error) {
+      if (attempt === 5 || !/in use/i.test(error.message)) throw error;
+    }
+  }
 }
 
 export class Proxy {
@@ -83,6 +96,7 @@ export class Proxy {
       await seen.take(ready.length, `${command} to be ready`);
     } catch (error) {
       error.message += `\n${this.#said}`;
+      await this.remove();
       throw error;
     }
   }
