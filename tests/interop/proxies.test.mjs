@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
+import WebSocket from 'ws';
+
 import { Backend } from './lib/backend.mjs';
 import { Fairlead, deviceCredentials } from './lib/fairlead.mjs';
 import { climb } from './lib/ladder.mjs';
@@ -171,3 +173,57 @@ test('A client that says who it is by itself is not believed', async () => {
   await client.close();
   assert.match(await refused, / source=127\.0\.0\.1:\d+ /);
 });
+
+// A raw WebSocket client that says CONNECT and then nothing: MQTT.js would keep itself alive.
+// Resolves to 'pinged' after that many pings, or to 'closed' when nginx has cut the connection.
+function idle(port, pings) {
+  return new Promise((done, failed) => {
+    const socket = new WebSocket(`wss://127.0.0.1:${port}/mqtt`, 'mqtt', {
+      ca: readFileSync(server.ca),
+    });
+    const connect = Buffer.from('\x10\x11\0\x04MQTT\x04\x02\0\0\0\x05quiet', 'latin1');
+    let seen = 0;
+    socket.on('open', () => socket.send(connect));
+    socket.on('ping', () => {
+      seen += 1;
+      if (seen < pings) return;
+      done('pinged');
+      socket.close();
+    });
+    socket.on('close', () => done('closed'));
+    socket.on('error', failed);
+  });
+}
+
+for (const [interval, end] of [
+  [1, 'pinged'],
+  [0, 'closed'],
+]) {
+  test(`An idle client behind nginx, pings every ${interval} s: ${end}`, async () => {
+    const quiet = new Fairlead();
+    let nginx;
+    try {
+      const [listeners] = snippets(guide, '## Behind a proxy', 'toml');
+      const config = join(quiet.directory, 'behind.toml');
+      writeFileSync(
+        config,
+        `${adapt(listeners, { 'port = 8443': 'port = 0', 'port = 8444': 'port = 0' })}
+[auth]
+allow_anonymous = true
+[websocket]
+ping_interval_s = ${interval}
+`,
+      );
+      await quiet.start('--config', config);
+      const shorter = { 'proxy_read_timeout 60s': 'proxy_read_timeout 3s' };
+      nginx = await onFreePorts(1, (port) =>
+        startNginx({ http: httpOfNginx(port, quiet, shorter), stream: '' }),
+      );
+      const pings = 6; // twice as long as nginx waits
+      assert.equal(await idle(nginx.ports[0], pings), end);
+    } finally {
+      await nginx?.proxy.remove();
+      await quiet.remove();
+    }
+  });
+}
