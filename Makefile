@@ -1,9 +1,9 @@
 # Everything is a line or two here; the work is in packaging/, tests/ and bench/.
 .DEFAULT_GOAL := help
-.PHONY: help run build test deps deps-test deps-bench fmt lint fuzz bench clean
+.PHONY: help run build test deps deps-test deps-bench fmt lint fuzz fuzz-coverage bench clean
 
 help: ## this list
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 run: build ## build, make certificates and demo devices if there are none, serve (PORT=…)
 	@exec packaging/run.sh
@@ -31,6 +31,9 @@ lint: deps deps-test ## house rules (tests/tidy) and clang-tidy
 
 fuzz: deps deps-test ## search for inputs that break a parser (FUZZ_SECONDS=60 each)
 	@tests/fuzz.sh
+
+fuzz-coverage: deps deps-test ## what replaying the corpora covers of the parsers
+	@tests/fuzz_coverage.sh
 
 bench: deps deps-bench build ## ratios against other brokers, into bench/RESULTS.md
 	@exec bench/run.sh

@@ -2,6 +2,7 @@
 
 set(FAIRLEAD_SANITIZE "" CACHE STRING "sanitizers, as in -fsanitize=...")
 option(FAIRLEAD_FUZZ "build the fuzz targets with libFuzzer" OFF)
+option(FAIRLEAD_COVERAGE "count what runs, for llvm-cov" OFF)
 
 add_library(fairlead_flags INTERFACE)
 # Designated initialisers leave the other members at their defaults: that is what they are for.
@@ -25,6 +26,11 @@ endif()
 if(FAIRLEAD_FUZZ)
   # Coverage of the libraries is what guides libFuzzer.
   target_compile_options(fairlead_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+if(FAIRLEAD_COVERAGE)
+  target_compile_options(fairlead_flags INTERFACE -fprofile-instr-generate -fcoverage-mapping)
+  target_link_options(fairlead_flags INTERFACE -fprofile-instr-generate)
 endif()
 
 find_program(FAIRLEAD_CCACHE ccache)
