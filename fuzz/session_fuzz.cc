@@ -191,7 +191,12 @@ class Script {
 
   void check() {
     FL_ASSERT(session_.inflight_count() <= limits_.inflight_count_max);
-    FL_ASSERT(session_.queue_count() <= limits_.queue_count_max);
+    // Connected, only the bytes are limited; what is kept when the client leaves grows no more.
+    FL_ASSERT(session_.queue_count() <= limits_.queue_bytes_max / sizeof(mqtt::Message));
+    if (session_.connected()) {
+      queue_count_max_ = std::max<std::size_t>(limits_.queue_count_max, session_.queue_count());
+    }
+    FL_ASSERT(session_.queue_count() <= queue_count_max_);
     FL_ASSERT(!session_.ended() || session_.subscription_count() == 0);
     FL_ASSERT(!session_.connected() || !session_.deadline());
   }
@@ -200,6 +205,7 @@ class Script {
   SessionLimits limits_;
   CheckedWire wire_;
   Instant now_{};
+  std::size_t queue_count_max_ = 0;
   Session session_{1, "fuzz", limits_};
 };
 
