@@ -138,10 +138,6 @@ TEST_P(AnnouncedProperties, SubscriptionIdentifierOfFiveBytes) {
 
 class AnnouncedFrames : public HostileTest {
  protected:
-  void SetUp() override {
-    if (!is_ws(transport())) GTEST_SKIP() << "frames are WebSocket's";
-    HostileTest::SetUp();
-  }
   // A masked binary frame's head with a length of 64 bits, and nothing behind it.
   static std::string head(uint64_t size) {
     std::string bytes = "\x82\xff"s;
@@ -149,7 +145,7 @@ class AnnouncedFrames : public HostileTest {
     return bytes + "mask";
   }
 };
-FL_ONLY(AnnouncedFrames, ProtocolVersion::k311, ProtocolVersion::k5);
+FL_OVER_WEBSOCKET(AnnouncedFrames);
 
 TEST_P(AnnouncedFrames, TopBitOf64IsAProtocolError) {
   for (const uint64_t size : {uint64_t{1} << 63, ~uint64_t{0}, (uint64_t{1} << 63) + 10}) {

@@ -101,8 +101,10 @@ TEST_P(PingFlood, PingreqWhoseAnswersAreNotRead) {
   expect_bounded_and_closed(as_text(frame.view()));
 }
 
-TEST_P(PingFlood, WebSocketPingsWhoseAnswersAreNotRead) {
-  if (!is_ws(transport())) GTEST_SKIP() << "a ping is WebSocket's";
+class WebSocketPingFlood : public PingFlood {};
+FL_OVER_WEBSOCKET(WebSocketPingFlood);
+
+TEST_P(WebSocketPingFlood, WhoseAnswersAreNotRead) {
   ByteBuffer pings;
   const std::string payload(125, 'p');
   for (int i = 0; i < 400; ++i) append_ping(pings, as_bytes(payload), MaskKey{std::byte{5}});

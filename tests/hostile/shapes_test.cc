@@ -131,8 +131,10 @@ TEST_P(Shapes, SameFilterAThousandTimesIsOneSubscription) {
   peer.expect_silence(server());
 }
 
-TEST_P(Shapes, ProtocolHeaderOf16KiB) {
-  if (!is_ws(transport())) GTEST_SKIP() << "a header is WebSocket's";
+class WebSocketShapes : public Shapes {};
+FL_OVER_WEBSOCKET(WebSocketShapes);
+
+TEST_P(WebSocketShapes, ProtocolHeaderOf16KiB) {
   const std::string names = repeated("nonsense, ", 1'500) + "mqtt";
   const WireOptions fitting{.subprotocol = "", .headers = {{"Sec-WebSocket-Protocol", names}}};
   try {

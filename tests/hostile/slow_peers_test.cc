@@ -144,8 +144,10 @@ TEST_P(SlowPeers, SubscriberThatNeverAcknowledges) {
   growth.expect_below(100 * 5 * kKiB + 512 * kKiB + 256 * kKiB);
 }
 
-TEST_P(SlowPeers, ReceiveMaximumOfTheClientIsKept) {
-  if (!is_v5()) GTEST_SKIP() << "3.x has none";
+class SlowPeers5 : public SlowPeers {};
+FL_ONLY(SlowPeers5, ProtocolVersion::k5);
+
+TEST_P(SlowPeers5, ReceiveMaximumOfTheClientIsKept) {
   const std::string topic = unique("t");
   TestClient silent = client();
   mqtt::ConnectPacket hello = silent.hello(unique("c"));
@@ -163,16 +165,23 @@ TEST_P(SlowPeers, ReceiveMaximumOfTheClientIsKept) {
   EXPECT_TRUE(silent.next().starts_with("PUBLISH "));
 }
 
-// 5.0 has a limit and a code for it; 3.x has the identifiers that there are.
-TEST_P(SlowPeers, PublisherThatNeverReleases) {
+TEST_P(SlowPeers5, PublisherThatNeverReleases) {
   TestClient peer = connected();
-  if (is_v5()) {
-    for (int i = 0; i < 101; ++i) peer.send_publish("t", "x", kQos2);
-    for (int i = 1; i <= 100; ++i) peer.expect("PUBREC " + std::to_string(i));
-    peer.expect_disconnect(ReasonCode::kReceiveMaximumExceeded);
-    return;
-  }
-  if (transport() != Transport::kTcp) GTEST_SKIP() << "once is enough for 65,535 packets";
+  for (int i = 0; i < 101; ++i) peer.send_publish("t", "x", kQos2);
+  for (int i = 1; i <= 100; ++i) peer.expect("PUBREC " + std::to_string(i));
+  peer.expect_disconnect(ReasonCode::kReceiveMaximumExceeded);
+}
+
+// All identifiers that there are: over one transport, for that is many packets.
+class AllIdentifiers : public SlowPeers {};
+INSTANTIATE_TEST_SUITE_P(All, AllIdentifiers,
+                         ::testing::Combine(::testing::Values(Transport::kTcp),
+                                            ::testing::Values(ProtocolVersion::k311)),
+                         param_name);
+
+// 3.x has no limit for what a publisher leaves unreleased but the identifiers.
+TEST_P(AllIdentifiers, ArePublishedAndNeverReleased) {
+  TestClient peer = connected();
   server().settle();
   const HeapGrowth growth;
   std::string batch;
@@ -195,8 +204,7 @@ TEST_P(SlowPeers, PublisherThatNeverReleases) {
 }
 
 // Identifiers go round; none is used while it is in flight.
-TEST_P(SlowPeers, PacketIdentifiersGoRound) {
-  if (transport() != Transport::kTcp) GTEST_SKIP() << "once is enough for 65,536 messages";
+TEST_P(AllIdentifiers, GoRound) {
   const std::string topic = unique("t");
   TestClient keeper = connected();
   keeper.subscribe(topic, kQos1);
