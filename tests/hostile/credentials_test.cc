@@ -86,8 +86,9 @@ TEST_P(Credentials, PasswordWithoutUserNameIsMalformedBefore5) {
 }
 
 TEST_P(Credentials, FlagsThatPromiseMoreThanThereIs) {
-  for (const unsigned flags : {raw::kUserName | raw::kClean, raw::kWill | raw::kClean,
-                               raw::kUserName | raw::kPassword | raw::kClean}) {
+  constexpr unsigned kClean = raw::kClean;
+  for (const unsigned flags :
+       {kClean | raw::kUserName, kClean | raw::kWill, kClean | raw::kUserName | raw::kPassword}) {
     TestClient peer = client();
     peer.send_bytes(raw::connect(version(), flags, text("c")));
     const std::string line = peer.next();

@@ -255,7 +255,7 @@ TEST_P(Shapes5, BadTextsInPropertiesOfOtherPackets) {
       packets.push_back(raw::packet(0x30, text("t") + raw::properties(version(), block)));
     }
     const std::string of_ack = raw::properties(version(), "\x1f" + text(bad));
-    for (const unsigned type : {0x40, 0x50, 0x62, 0x70}) {
+    for (const unsigned type : {0x40u, 0x50u, 0x62u, 0x70u}) {
       packets.push_back(raw::packet(type, id + "\0"s + of_ack));
     }
     packets.push_back(raw::packet(0xe0, "\0"s + of_ack));
