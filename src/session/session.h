@@ -215,8 +215,9 @@ class Session {
   [[nodiscard]] Result<std::string_view> topic_of(const mqtt::PublishPacket& packet) const;
   [[nodiscard]] Status check_publish(const mqtt::PublishPacket& packet,
                                      std::string_view topic) const;
-  [[nodiscard]] Status check_acceptable(const mqtt::PublishPacket& packet,
-                                        std::string_view topic) const;
+  [[nodiscard]] Status check_topic(std::string_view topic) const;
+  [[nodiscard]] Status check_payload(const mqtt::PublishPacket& packet) const;
+  void take_alias(const mqtt::PublishPacket& packet);
   [[nodiscard]] bool within_rate(mqtt::Qos qos, Instant now);
   void admit(const mqtt::PublishPacket& packet, std::string_view topic, Effects& effects,
              Instant now);

@@ -51,6 +51,8 @@ void Session::on_publish(const PublishPacket& packet, Effects& effects, Instant 
   if (const Status form = check_publish(packet, *topic); !form) {
     return refuse(form.error(), effects);
   }
+  const Status named = check_topic(*topic);
+  if (named) take_alias(packet);
   if (packet.qos == Qos::kExactlyOnce && received_.contains(packet.packet_id)) {
     // Routed before; the PUBREC was lost (section 4.3.3).
     return send_ack(PacketType::kPubrec, packet.packet_id, ReasonCode::kSuccess, {}, effects);
@@ -59,14 +61,10 @@ void Session::on_publish(const PublishPacket& packet, Effects& effects, Instant 
     return refuse(ReasonCode::kReceiveMaximumExceeded,
                   "PUBLISH: more unreleased QoS 2 messages than Receive Maximum", effects);
   }
-  if (const Status fine = check_acceptable(packet, *topic); !fine) {
+  if (const Status fine = named ? check_payload(packet) : named; !fine) {
     const bool can_be_told = is_v5() && packet.qos != Qos::kAtMostOnce;
     if (!can_be_told) return refuse(fine.error(), effects);
     return acknowledge(packet, fine.error().code, fine.error().sentence, effects);
-  }
-  if (packet.properties.topic_alias && !packet.topic.empty()) {
-    if (!aliases_in_) aliases_in_ = std::make_unique<InboundAliases>();
-    aliases_in_->set(*packet.properties.topic_alias, packet.topic);
   }
   admit(packet, *topic, effects, now);
 }
@@ -116,18 +114,30 @@ Status Session::check_publish(const PublishPacket& packet, std::string_view topi
   return Done{};
 }
 
-// What MQTT 5.0 can refuse in PUBACK and PUBREC.
-Status Session::check_acceptable(const PublishPacket& packet, std::string_view topic) const {
+// These two: what MQTT 5.0 can refuse in PUBACK and PUBREC.
+Status Session::check_topic(std::string_view topic) const {
   if (Status name = mqtt::check_topic_name(topic); !name) {
     return Reject{ReasonCode::kTopicNameInvalid, "PUBLISH: " + name.error().sentence};
   }
   if (!within_topic_limits(*owner_.profile, topic)) {
     return Reject{ReasonCode::kTopicNameInvalid, "PUBLISH: topic is too long or too deep"};
   }
+  return Done{};
+}
+
+Status Session::check_payload(const PublishPacket& packet) const {
   if (packet.properties.payload_format == uint8_t{1} && !is_utf8(packet.payload)) {
     return Reject{ReasonCode::kPayloadFormatInvalid, "PUBLISH: payload is not UTF-8"};
   }
   return Done{};
+}
+
+// Whatever becomes of the message: the client takes its alias for set when it has sent it, in one
+// that is refused or was received before too (section 3.3.2.3.4).
+void Session::take_alias(const PublishPacket& packet) {
+  if (!packet.properties.topic_alias || packet.topic.empty()) return;
+  if (!aliases_in_) aliases_in_ = std::make_unique<InboundAliases>();
+  aliases_in_->set(*packet.properties.topic_alias, packet.topic);
 }
 
 bool Session::within_rate(Qos qos, Instant now) {

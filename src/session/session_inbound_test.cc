@@ -200,6 +200,22 @@ TEST(SessionPublish, TopicAliasStandsForTheTopic) {
   d.publish(use).server("CLOSE 0x82").silence();
 }
 
+TEST(SessionPublish, TopicAliasIsSetByARepeatedOrRefusedMessageToo) {
+  Dialogue d;
+  PublishPacket set = publish_packet("topic/a", kQos2, 5);
+  set.properties.topic_alias = uint16_t{3};
+  PublishPacket use = publish_packet("", kQos0);
+  use.properties.topic_alias = uint16_t{3};
+  d.connected(hello(k5)).publish(set).server("ROUTE topic/a x q2").server("PUBREC 5");
+  d.detach().connect(hello(k5)).server("CONNACK present");
+  d.publish(set).server("PUBREC 5").publish(use).server("ROUTE topic/a x q0");
+  set.topic = "topic/b";
+  set.packet_id = PacketId{6};
+  set.payload = as_bytes("\xff");
+  set.properties.payload_format = uint8_t{1};
+  d.publish(set).server("PUBREC 6 0x99").publish(use).server("ROUTE topic/b x q0");
+}
+
 TEST(SessionPublish, TopicAliasOutOfRangeCloses) {
   for (const uint16_t alias : std::initializer_list<uint16_t>{0, 21, 65'535}) {
     PublishPacket packet = publish_packet("a", kQos0);
