@@ -113,6 +113,14 @@ TEST(SessionConnect, DisconnectMayNotMakeASessionPersistent) {
   EXPECT_NE(d.recorder.sentence.find("session expiry"), std::string::npos);
 }
 
+TEST(SessionConnect, DisconnectHasAReasonThatAClientMaySend) {
+  Dialogue d;
+  ConnectPacket connect = hello5_expiring(0);
+  connect.will = testament();
+  d.connected(connect).disconnect(ReasonCode::kServerShuttingDown).server("CLOSE 0x82");
+  d.detach().server("ROUTE will gone q1");
+}
+
 // --- CONNACK -----------------------------------------------------------------------------------
 
 TEST(SessionConnect, ConnackOfMqtt3HasNoProperties) {

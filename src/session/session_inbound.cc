@@ -327,6 +327,10 @@ void Session::on_pingreq(Effects& effects) {
 void Session::on_disconnect(const mqtt::DisconnectPacket& packet, Effects& effects) {
   affine_.check();
   if (!reachable()) return;
+  if (!mqtt::may_client_disconnect_with(packet.reason)) {
+    return refuse(ReasonCode::kProtocolError, "DISCONNECT: reason code is one that servers send",
+                  effects);
+  }
   if (const auto expiry = packet.properties.session_expiry_seconds) {
     if (expiry_seconds_ == 0 && *expiry != 0) {
       return refuse(ReasonCode::kProtocolError,

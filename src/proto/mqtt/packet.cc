@@ -38,4 +38,26 @@ std::string_view packet_name(PacketType type) {
   return "reserved packet";
 }
 
+bool may_client_disconnect_with(ReasonCode reason) {
+  switch (reason) {
+    case ReasonCode::kSuccess:
+    case ReasonCode::kDisconnectWithWill:
+    case ReasonCode::kUnspecifiedError:
+    case ReasonCode::kMalformedPacket:
+    case ReasonCode::kProtocolError:
+    case ReasonCode::kImplementationSpecificError:
+    case ReasonCode::kTopicNameInvalid:
+    case ReasonCode::kReceiveMaximumExceeded:
+    case ReasonCode::kTopicAliasInvalid:
+    case ReasonCode::kPacketTooLarge:
+    case ReasonCode::kMessageRateTooHigh:
+    case ReasonCode::kQuotaExceeded:
+    case ReasonCode::kAdministrativeAction:
+    case ReasonCode::kPayloadFormatInvalid:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace fairlead::mqtt

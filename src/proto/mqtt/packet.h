@@ -137,6 +137,9 @@ struct DisconnectPacket {
   DisconnectProperties properties;
 };
 
+// The codes of DISCONNECT that are not the server's alone (MQTT 5.0 section 3.14.2.1).
+[[nodiscard]] bool may_client_disconnect_with(ReasonCode reason);
+
 struct AuthPacket {
   ReasonCode reason = ReasonCode::kSuccess;
   AuthProperties properties;
