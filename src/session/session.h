@@ -182,6 +182,9 @@ class Session {
   }
   [[nodiscard]] std::size_t subscription_count() const { return subscriptions_.size(); }
   [[nodiscard]] std::size_t queue_count() const;  // waiting, of any QoS
+  [[nodiscard]] bool subscribes_to(std::string_view filter) const {
+    return subscriptions_.contains(filter);
+  }
   [[nodiscard]] std::size_t inflight_count() const { return inflight_.size(); }
   [[nodiscard]] std::size_t received_count() const { return received_.size(); }  // QoS 2, inbound
 

@@ -252,7 +252,7 @@ void Exchange::subscribe(HostedSession& session, std::span<const SubscriptionGra
   announced_ = false;
   for (uint32_t i = 0; i < grants.size(); ++i) {
     const SubscriptionGrant& grant = grants[i];
-    pending.grants.push_back({grant.options, grant.identifier});
+    pending.grants.push_back({grant.options, grant.identifier, {}});
     const mqtt::FilterParts parts = parts_of(grant.filter);
     if (!parts.group.empty()) {
       add_shared(session, parts, grant, syncs);
@@ -263,7 +263,9 @@ void Exchange::subscribe(HostedSession& session, std::span<const SubscriptionGra
       shard_.counters().subscriptions_now.add();
       want(grant.filter);
     }
-    if (asks_for_retained(grant)) ask_retained(i, grant.filter, syncs, pending.retained);
+    if (!asks_for_retained(grant)) continue;
+    pending.grants.back().filter = grant.filter;
+    ask_retained(i, grant.filter, syncs, pending.retained);
   }
   if (shard_.shard_count() > 1) send_syncs(syncs, pending);
   finish_subscribe(session, std::move(pending));
@@ -383,6 +385,8 @@ void Exchange::complete(PendingSubscribe&& pending) {
       .packet_id = pending.packet_id, .reasons = std::move(pending.reasons), .properties = {}});
   for (const auto& [index, message] : pending.retained) {
     const PendingSubscribe::Grant& grant = pending.grants[index];
+    const bool own = grant.options.no_local && message->sender() == session->id();
+    if (own || !session->subscribes_to(grant.filter)) continue;
     const std::span identifiers(&grant.identifier, grant.identifier == 0 ? 0 : 1);
     (void)session->deliver(message,
                            {.subscription_qos = grant.options.qos,

@@ -71,6 +71,7 @@ class Exchange {
     struct Grant {
       mqtt::SubscriptionOptions options;
       uint32_t identifier = 0;
+      std::string filter;  // where retained messages are asked for
     };
     uint64_t token = 0;
     uint64_t session_id = 0;
