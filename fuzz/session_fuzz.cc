@@ -50,6 +50,9 @@ class CheckedWire final : public Effects {
     FL_ASSERT(open && grants.size() + static_cast<std::size_t>(refused) == suback.reasons.size());
   }
   void unsubscribe(Session&, std::string_view filter) override { FL_ASSERT(!filter.empty()); }
+  void hand_back(Session&, const SharedOrigin& origin, mqtt::MessageRef) override {
+    FL_ASSERT(origin);
+  }
   void close(Session&, CloseStyle, ReasonCode, std::string_view sentence) override {
     FL_ASSERT(open && !sentence.empty());
     open = false;

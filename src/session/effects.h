@@ -22,6 +22,17 @@ struct SubscriptionGrant {
   enum class Existed : uint8_t { kNo, kYes } existed = Existed::kNo;  // for Retain Handling
 };
 
+// The shared group that gave a message to a session, as the router names it: whoever delivers says
+// so, and gets it back with the message (MQTT 5.0 section 4.8.2).
+struct SharedOrigin {
+  uint32_t slot = 0;
+  uint32_t generation = 0;
+  uint16_t shard = kNone;
+  static constexpr uint16_t kNone = UINT16_MAX;
+  explicit operator bool() const { return shard != kNone; }
+  friend bool operator==(const SharedOrigin&, const SharedOrigin&) = default;
+};
+
 // Why an event is worth a line in the device's journal.
 enum class JournalKind : uint8_t {
   kPublishForbidden,  // acknowledged, dropped
@@ -67,6 +78,11 @@ class Effects {
                          const mqtt::SubackPacket& suback) = 0;
   // The router forgets the filter.
   virtual void unsubscribe(Session& session, std::string_view filter) = 0;
+
+  // The session ends before its client has acknowledged a message of QoS 1 that a shared group gave
+  // it: another member shall have it.
+  virtual void hand_back(Session& session, const SharedOrigin& origin,
+                         mqtt::MessageRef message) = 0;
 
   // Ends the connection after what was sent. The session hears on_detached() afterwards, with the
   // DetachCause that it gave here.

@@ -38,6 +38,7 @@ class Inflight {
   Entry& add(Outgoing outgoing);
   [[nodiscard]] std::optional<uint32_t> find(mqtt::PacketId id) const;
   [[nodiscard]] Entry& operator[](uint32_t position) { return entries_[position]; }
+  [[nodiscard]] const Entry& operator[](uint32_t position) const { return entries_[position]; }
   void erase(uint32_t position);
   void clear();
 

@@ -7,6 +7,7 @@
 
 #include "proto/mqtt/message.h"
 #include "proto/mqtt/packet.h"
+#include "session/effects.h"
 #include "session/ring.h"
 
 namespace fairlead {
@@ -16,24 +17,34 @@ struct DeliveryTerms {
   mqtt::Qos qos = mqtt::Qos::kAtMostOnce;
   mqtt::Retain retain = mqtt::Retain::kNo;
   std::span<const uint32_t> identifiers;
+  SharedOrigin shared;
 };
 
 // A message on its way to one client that waits: shares the message, owns the rest.
 struct Outgoing {
+  // What most messages do not have.
+  struct Extras {
+    std::vector<uint32_t> identifiers;  // subscription identifiers
+    SharedOrigin shared;                // at QoS 1: the only one that goes to another member
+  };
+
   mqtt::MessageRef message;
-  std::unique_ptr<const std::vector<uint32_t>> identifiers;  // subscription identifiers; or null
+  std::unique_ptr<const Extras> extras;  // or null
   mqtt::Qos qos = mqtt::Qos::kAtMostOnce;
   mqtt::Retain retain = mqtt::Retain::kNo;
 
   Outgoing() = default;
   Outgoing(mqtt::MessageRef shared, const DeliveryTerms& terms)
       : message(std::move(shared)), qos(terms.qos), retain(terms.retain) {
-    if (terms.identifiers.empty()) return;
-    identifiers = std::make_unique<const std::vector<uint32_t>>(terms.identifiers.begin(),
-                                                                terms.identifiers.end());
+    const bool comes_back = terms.shared && qos == mqtt::Qos::kAtLeastOnce;
+    if (terms.identifiers.empty() && !comes_back) return;
+    extras =
+        std::make_unique<const Extras>(Extras{{terms.identifiers.begin(), terms.identifiers.end()},
+                                              comes_back ? terms.shared : SharedOrigin{}});
   }
   [[nodiscard]] DeliveryTerms terms() const {
-    return {qos, retain, identifiers ? std::span(*identifiers) : std::span<const uint32_t>()};
+    if (!extras) return {qos, retain, {}, {}};
+    return {qos, retain, extras->identifiers, extras->shared};
   }
 };
 
@@ -53,6 +64,11 @@ class Queue {
     Outgoing first = ring_.pop_front();
     bytes_ -= first.message->footprint();
     return first;
+  }
+  // Calls visit(const Outgoing&) for each, oldest first.
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    for (uint32_t i = 0; i < ring_.size(); ++i) visit(ring_[i]);
   }
   // Keeps the order of the others.
   template <class Predicate>

@@ -218,7 +218,12 @@ void Session::on_detached(DetachCause cause, Effects& effects, Instant now) {
       will_->wait_until(now + seconds(delay));
     }
   }
-  if (expiry_seconds_ == 0) end(WillAtEnd::kPublish, effects, now);
+  if (expiry_seconds_ > 0) return;
+  if (cause == DetachCause::kServerShutdown) {  // everybody leaves: there is nobody to hand it to
+    inflight_.clear();
+    waiting_.clear();
+  }
+  end(WillAtEnd::kPublish, effects, now);
 }
 
 void Session::publish_will(Effects& effects, Instant now) {
@@ -236,12 +241,23 @@ void Session::end(WillAtEnd will, Effects& effects, Instant now) {
   will_.reset();
   subscriptions_.drop_if([](std::string_view) { return true; },
                          [&](std::string_view filter) { effects.unsubscribe(*this, filter); });
+  hand_back_shared(effects, now);
   inflight_.clear();
   waiting_.clear();
   backlog_.reset();
   received_.clear();
   established_ = false;
   ended_ = true;
+}
+
+// Of QoS 1 only, sent or waiting: one of QoS 2 goes to nobody else (section 4.8.2).
+void Session::hand_back_shared(Effects& effects, Instant now) {
+  auto hand_back = [&](const Outgoing& outgoing) {
+    if (!outgoing.extras || !outgoing.extras->shared || outgoing.message->expired(now)) return;
+    effects.hand_back(*this, outgoing.extras->shared, outgoing.message);
+  };
+  for (uint32_t i = 0; i < inflight_.size(); ++i) hand_back(std::as_const(inflight_)[i]);
+  waiting_.for_each(hand_back);
 }
 
 std::optional<Instant> Session::deadline() const {

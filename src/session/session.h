@@ -65,6 +65,7 @@ struct Delivery {
   bool retain_as_published = false;
   Deliverable kind = Deliverable::kLive;
   std::span<const uint32_t> identifiers;  // subscription identifiers, valid during the call
+  SharedOrigin shared = {};  // the group that gave it; none: the session's own subscriptions
 };
 
 enum class DeliveryResult : uint8_t {
@@ -139,7 +140,8 @@ class Session {
   void on_detached(DetachCause cause, Effects& effects, Instant now);
 
   // A clean start, an administrative end or the expiry: drops everything, publishes a will that
-  // waits for its delay (MQTT 5.0 section 3.1.3.2.2), unsubscribes. ended() is true afterwards.
+  // waits for its delay (MQTT 5.0 section 3.1.3.2.2), unsubscribes, hands back what shared groups
+  // gave it and its client has not acknowledged. ended() is true afterwards.
   enum class WillAtEnd : uint8_t { kPublish, kDiscard };
   void end(WillAtEnd will, Effects& effects, Instant now);
   [[nodiscard]] bool ended() const;
@@ -180,11 +182,11 @@ class Session {
   void for_each_subscription(Visit&& visit) const {
     subscriptions_.for_each(visit);
   }
-  [[nodiscard]] std::size_t subscription_count() const { return subscriptions_.size(); }
-  [[nodiscard]] std::size_t queue_count() const;  // waiting, of any QoS
   [[nodiscard]] bool subscribes_to(std::string_view filter) const {
     return subscriptions_.contains(filter);
   }
+  [[nodiscard]] std::size_t subscription_count() const { return subscriptions_.size(); }
+  [[nodiscard]] std::size_t queue_count() const;  // waiting, of any QoS
   [[nodiscard]] std::size_t inflight_count() const { return inflight_.size(); }
   [[nodiscard]] std::size_t received_count() const { return received_.size(); }  // QoS 2, inbound
 
@@ -208,6 +210,7 @@ class Session {
   // session.cc
   void take_terms(const mqtt::ConnectPacket& connect);
   void publish_will(Effects& effects, Instant now);
+  void hand_back_shared(Effects& effects, Instant now);
   void apply_policy(Effects& effects);
 
   // session_inbound.cc

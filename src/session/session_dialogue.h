@@ -16,6 +16,7 @@
 //   GRANT filter qN [existed]                UNGRANT filter
 //   SUBACK 3 01 80                           UNSUBACK 4 [00 11]
 //   ROUTE topic payload qN [retain]          JOURNAL kind topic
+//   HANDBACK topic payload to slot
 //   CLOSE 0x82 | BYE 0x00 (silently)         PINGRESP
 // GRANTs stand before their SUBACK.
 
@@ -107,6 +108,9 @@ class Recorder final : public Effects {
   }
   void unsubscribe(Session&, std::string_view filter) override {
     lines.push_back("UNGRANT " + std::string(filter));
+  }
+  void hand_back(Session&, const SharedOrigin& origin, mqtt::MessageRef message) override {
+    lines.push_back("HANDBACK " + text_of(*message) + " to " + std::to_string(origin.slot));
   }
   void close(Session&, CloseStyle style, ReasonCode reason, std::string_view why) override {
     sentence = why;

@@ -228,7 +228,7 @@ void Session::on_outbound_ack(const AckPacket& packet, Effects& effects, Instant
   }
   if (is_pubrec && entry.step == OutboundStep::kAwaitPubcomp) {
     entry.message = {};  // the client has it
-    entry.identifiers.reset();
+    entry.extras.reset();
     send_ack(PacketType::kPubrel, packet.packet_id, ReasonCode::kSuccess, {}, effects);
   }
 }

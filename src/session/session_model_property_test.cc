@@ -59,6 +59,7 @@ class Lines final : public Effects {
   void subscribe(Session&, std::span<const SubscriptionGrant>, const mqtt::SubackPacket&) override {
   }
   void unsubscribe(Session&, std::string_view) override {}
+  void hand_back(Session&, const SharedOrigin&, mqtt::MessageRef) override {}
   void close(Session&, CloseStyle style, ReasonCode reason, std::string_view) override {
     closed = true;
     if (style == CloseStyle::kWithDisconnect) {

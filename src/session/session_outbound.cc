@@ -46,6 +46,7 @@ DeliveryResult Session::deliver(const mqtt::MessageRef& message, const Delivery&
   terms.retain =
       as_published || delivery.kind == Deliverable::kRetained ? Retain::kYes : Retain::kNo;
   terms.identifiers = delivery.identifiers;
+  terms.shared = delivery.shared;
   return terms.qos == Qos::kAtMostOnce ? deliver_at_most_once(message, terms, effects, now)
                                        : deliver_reliably(message, terms, effects, now);
 }

@@ -303,6 +303,51 @@ TEST(SessionAlias, FirstTopicsGetAliasesOnThisConnection) {
   d.server("PUBLISH topic/two x q1 id=1 dup alias=1").silence();
 }
 
+// --- Shared groups -------------------------------------------------------------------------------
+
+Delivery from_group(uint32_t slot) {
+  return {.subscription_qos = kQos2,
+          .identifiers = {},
+          .shared = {.slot = slot, .generation = 1, .shard = 0}};
+}
+
+TEST(SessionShared, EndHandsBackWhatWasNotAcknowledgedAtQos1) {
+  Dialogue d;
+  ConnectPacket connect = hello(k5);
+  connect.properties.receive_maximum = uint16_t{3};
+  d.connected(connect)
+      .deliver("t", kQos1, "acked", from_group(7))
+      .server("PUBLISH t acked q1 id=1");
+  d.deliver("t", kQos1, "sent", from_group(7)).server("PUBLISH t sent q1 id=2");
+  d.deliver("t", kQos2, "two", from_group(7)).server("PUBLISH t two q2 id=3");
+  d.puback(1).deliver("t", kQos1, "own").server("PUBLISH t own q1 id=4");
+  d.deliver("t", kQos1, "waits", from_group(8)).deliver("t", kQos2, "waits", from_group(8));
+  d.detach().silence();  // it may come back
+  d.wait(std::chrono::hours(2))
+      .server("HANDBACK t sent to 7")
+      .server("HANDBACK t waits to 8")
+      .silence();
+}
+
+TEST(SessionShared, CleanStartHandsBackBeforeTheNewSessionBegins) {
+  Dialogue d;
+  d.connected(hello(k5)).deliver("t", kQos1, "x", from_group(7)).server("PUBLISH t x q1 id=1");
+  d.detach().connect(hello(k5, CleanStart::kYes)).server("HANDBACK t x to 7").server("CONNACK");
+  d.silence();
+}
+
+TEST(SessionShared, ExpiredOnesAndThoseOfAServerThatStopsAreNotHandedBack) {
+  Dialogue expired;
+  expired.message_expiry = seconds(5);
+  expired.connected(hello(k5)).detach().deliver("t", kQos1, "x", from_group(7));
+  expired.wait(std::chrono::hours(2)).silence();
+  Dialogue stopped;
+  ConnectPacket connect = hello(k5);
+  connect.properties.session_expiry_seconds = 0;
+  stopped.connected(connect).deliver("t", kQos1, "x", from_group(7)).server("PUBLISH t x q1 id=1");
+  stopped.detach(DetachCause::kServerShutdown).silence();
+}
+
 TEST(SessionAlias, ServerLimitsTheirNumber) {
   Dialogue d;
   d.limits.topic_alias_out_max = 0;

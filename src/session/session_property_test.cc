@@ -97,6 +97,7 @@ class Wire final : public Effects {
   void subscribe(Session&, std::span<const SubscriptionGrant>, const mqtt::SubackPacket&) override {
   }
   void unsubscribe(Session&, std::string_view) override {}
+  void hand_back(Session&, const SharedOrigin&, mqtt::MessageRef) override {}
   void close(Session&, CloseStyle, ReasonCode, std::string_view sentence) override {
     ADD_FAILURE() << "closed: " << sentence;
     closed = true;

@@ -33,13 +33,16 @@ std::string addressed_session(std::string_view topic) {
 // --- Messages ------------------------------------------------------------------------------------
 
 void Exchange::settle_now() {
-  while (!outbound_.empty() || !completed_.empty()) {
+  while (!outbound_.empty() || !completed_.empty() || !handed_back_.empty()) {
     std::swap(outbound_, routing_);
     for (const mqtt::MessageRef& message : routing_) route(message);
     routing_.clear();
     std::vector<PendingSubscribe> completed = std::move(completed_);
     completed_.clear();
     for (PendingSubscribe& pending : completed) complete(std::move(pending));
+    std::vector<HandedBack> handed_back = std::move(handed_back_);
+    handed_back_.clear();
+    for (HandedBack& back : handed_back) give_to_another(std::move(back));
   }
 }
 
@@ -150,24 +153,37 @@ void Exchange::deliver_to_member(const SharedMember* member, SharedGroups::Group
       shard_.post(member->shard, SharedDelivery{message, *member, group, shard_.index(), tried});
       return;
     }
-    if (deliver_to_local_member(*member, message)) return;
+    const SharedOrigin origin{group.slot, group.generation, shard_.index()};
+    if (deliver_to_local_member(*member, message, origin)) return;
   }
 }
 
-bool Exchange::deliver_to_local_member(const SharedMember& member,
-                                       const mqtt::MessageRef& message) {
+bool Exchange::deliver_to_local_member(const SharedMember& member, const mqtt::MessageRef& message,
+                                       const SharedOrigin& origin) {
   HostedSession* session = shard_.sessions().find(member.session);
   if (!session) return false;
   const std::span identifiers(&member.identifier, member.identifier == 0 ? 0 : 1);
   return session->deliver(message,
                           {.subscription_qos = member.options.qos,
                            .retain_as_published = member.options.retain_as_published,
-                           .identifiers = identifiers},
+                           .identifiers = identifiers,
+                           .shared = origin},
                           shard_.effects(), shard_.now()) == DeliveryResult::kTaken;
 }
 
+// The session that hands back has left its groups, by mail that is ahead of this.
+void Exchange::give_to_another(HandedBack&& back) {
+  const SharedGroups::GroupRef group{back.origin.slot, back.origin.generation};
+  if (back.origin.shard == shard_.index()) {
+    deliver_shared(group, back.message);
+  } else {
+    shard_.post(back.origin.shard, SharedHandBack{std::move(back.message), group});
+  }
+}
+
 void Exchange::on_message(SharedDelivery&& m) {
-  if (deliver_to_local_member(m.member, m.message)) return;
+  const SharedOrigin origin{m.group.slot, m.group.generation, m.owner};
+  if (deliver_to_local_member(m.member, m.message, origin)) return;
   shard_.post(m.owner, SharedRetry{std::move(m.message), m.member.session, m.group, m.tried});
 }
 

@@ -39,9 +39,12 @@ class Exchange {
   void subscribe(HostedSession& session, std::span<const SubscriptionGrant> grants,
                  const mqtt::SubackPacket& suback);
   void unsubscribe(HostedSession& session, std::string_view filter);
+  void hand_back(const SharedOrigin& origin, mqtt::MessageRef message) {
+    handed_back_.push_back({origin, std::move(message)});
+  }
   // Carries out what the calls above have left. To be called after every call of a session.
   void settle() {
-    if (!outbound_.empty() || !completed_.empty()) settle_now();
+    if (!outbound_.empty() || !completed_.empty() || !handed_back_.empty()) settle_now();
   }
 
   // Connected or not: for the choice in shared groups.
@@ -55,6 +58,7 @@ class Exchange {
   void on_message(SharedPresence&& m);
   void on_message(SharedDelivery&& m);
   void on_message(SharedRetry&& m);
+  void on_message(SharedHandBack&& m) { deliver_shared(m.group, m.message); }
   void on_message(SubscribeSync&& m);
   void on_message(SubscribeSyncReply&& m);
   void on_message(Barrier&& m);
@@ -98,7 +102,13 @@ class Exchange {
     bool retain_as_published = false;
   };
 
+  struct HandedBack {
+    SharedOrigin origin;
+    mqtt::MessageRef message;
+  };
+
   void settle_now();
+  void give_to_another(HandedBack&& back);
   void route(const mqtt::MessageRef& message);
   // `addressed`: the session of the device that the topic names; empty: it names none.
   void deliver_here(const mqtt::MessageRef& message, const std::string& addressed);
@@ -108,7 +118,8 @@ class Exchange {
   void deliver_to_member(const SharedMember* member, SharedGroups::GroupRef group,
                          const mqtt::MessageRef& message, uint32_t tried);
   [[nodiscard]] bool deliver_to_local_member(const SharedMember& member,
-                                             const mqtt::MessageRef& message);
+                                             const mqtt::MessageRef& message,
+                                             const SharedOrigin& origin);
   void update_retained(const mqtt::MessageRef& message);
 
   void add_shared(HostedSession& session, const mqtt::FilterParts& parts,
@@ -137,6 +148,7 @@ class Exchange {
   Interest others_;
   std::vector<mqtt::MessageRef> outbound_;
   std::vector<mqtt::MessageRef> routing_;  // outbound_, while settle_now() works on it
+  std::vector<HandedBack> handed_back_;
   std::vector<PendingSubscribe> completed_;
   std::unordered_map<uint64_t, PendingSubscribe> pending_;
   std::unordered_map<uint64_t, PendingReply> replies_;

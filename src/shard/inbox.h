@@ -68,6 +68,12 @@ struct SharedRetry {
   uint32_t tried = 1;
 };
 
+// A member's session has ended before it was acknowledged: another member shall have it.
+struct SharedHandBack {
+  mqtt::MessageRef message;
+  SharedGroups::GroupRef group;
+};
+
 // One SUBSCRIBE, as far as it concerns another shard. The reply says that everything the asking
 // shard sent before is in force there, and brings what is retained there.
 struct SubscribeSync {
@@ -102,9 +108,10 @@ struct Control {
   std::function<void(Shard&)> run;
 };
 
-using ShardMessage = std::variant<Routed, Handover, RetainedUpdate, InterestChange, SharedLeave,
-                                  SharedPresence, SharedDelivery, SharedRetry, SubscribeSync,
-                                  SubscribeSyncReply, Barrier, BarrierReply, Control>;
+using ShardMessage =
+    std::variant<Routed, Handover, RetainedUpdate, InterestChange, SharedLeave, SharedPresence,
+                 SharedDelivery, SharedRetry, SharedHandBack, SubscribeSync, SubscribeSyncReply,
+                 Barrier, BarrierReply, Control>;
 
 // Batches from any thread to one shard. Of one sender they arrive in order.
 class Inbox {

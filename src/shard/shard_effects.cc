@@ -70,6 +70,10 @@ void ShardEffects::unsubscribe(Session& session, std::string_view filter) {
   shard_.exchange().unsubscribe(hosted(session), filter);
 }
 
+void ShardEffects::hand_back(Session&, const SharedOrigin& origin, mqtt::MessageRef message) {
+  shard_.exchange().hand_back(origin, std::move(message));
+}
+
 void ShardEffects::close(Session& session, CloseStyle style, ReasonCode reason,
                          std::string_view sentence) {
   DetachCause cause = DetachCause::kConnectionLost;

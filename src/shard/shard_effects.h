@@ -21,6 +21,7 @@ class ShardEffects final : public Effects {
   void subscribe(Session& session, std::span<const SubscriptionGrant> grants,
                  const mqtt::SubackPacket& suback) override;
   void unsubscribe(Session& session, std::string_view filter) override;
+  void hand_back(Session& session, const SharedOrigin& origin, mqtt::MessageRef message) override;
   void close(Session& session, CloseStyle style, ReasonCode reason,
              std::string_view sentence) override;
   void journal(Session& session, JournalKind kind, std::string_view topic) override;
