@@ -77,17 +77,18 @@ void erase_one_release(std::vector<Heard>& heard, const std::string& name) {
   if (at != heard.end()) heard.erase(at);
 }
 
-Explained retained_for_shared(Difference& difference) {
-  auto is_shared = [&](const std::string& topic) {
-    bool shared = false;
+// Retained messages that mosquitto sends for filters of which `differs` says yes, and Fairlead not.
+Explained surplus_retained(Difference& difference, bool (*differs)(const FilterSpec&)) {
+  auto concerns = [&](const std::string& topic) {
+    bool found = false;
     for (const Step& step : difference.steps) {
       const auto* subscribe = std::get_if<SubscribeStep>(&step.action);
       for (const FilterSpec& each : subscribe ? subscribe->filters : std::vector<FilterSpec>{}) {
         const auto parts = mqtt::split_filter(each.filter);
-        shared |= !parts->group.empty() && mqtt::topic_matches(parts->filter, topic);
+        found |= differs(each) && mqtt::topic_matches(parts->filter, topic);
       }
     }
-    return shared;
+    return found;
   };
   std::vector<Heard>& heard = difference.mosquitto;
   Explained explained = Explained::kNo;
@@ -96,7 +97,7 @@ Explained retained_for_shared(Difference& difference) {
     const auto count = [&heard = heard[i]](const std::vector<Heard>& in) {
       return std::count(in.begin(), in.end(), heard);
     };
-    if (!is_shared(heard[i].topic)) continue;
+    if (!concerns(heard[i].topic)) continue;
     if (count(heard) <= count(difference.fairlead)) continue;
     const Heard surplus = heard[i];
     heard.erase(heard.begin() + static_cast<std::ptrdiff_t>(i));
@@ -104,6 +105,15 @@ Explained retained_for_shared(Difference& difference) {
     explained = Explained::kYes;
   }
   return explained;
+}
+
+Explained retained_for_shared(Difference& difference) {
+  return surplus_retained(
+      difference, [](const FilterSpec& each) { return each.filter.starts_with("$share/"); });
+}
+
+Explained retained_of_its_own(Difference& difference) {
+  return surplus_retained(difference, [](const FilterSpec& each) { return each.options.no_local; });
 }
 
 // The publisher's own copy: in flight before the connection breaks, or sent afterwards only.
@@ -418,6 +428,10 @@ constexpr Deviation kDeviations[] = {
      .reason = "mosquitto sends retained messages to whoever subscribes to a shared filter. It "
                "must not (4.8.2).",
      .explain = retained_for_shared},
+    {.name = "retained messages of its own",
+     .reason = "No Local forbids to forward what the client itself has published (MQTT-3.8.3-3). "
+               "mosquitto holds to it for live messages only, Fairlead for retained ones too.",
+     .explain = retained_of_its_own},
     {.name = "a copy for each subscription",
      .reason = "Of a message that several subscriptions of a session match, Fairlead sends one "
                "copy at the highest granted QoS, with all subscription identifiers; mosquitto one "
