@@ -160,7 +160,7 @@ TEST_P(Mqtt5Property, MQTT_2_2_2_1_PropertyLengthZeroIsNoProperties) {
   for (const Place place : kPlaces) EXPECT_EQ(answer(place, {}), acceptance(place));
 }
 
-TEST_P(Mqtt5Property, MQTT_2_2_2_2_EachIsTakenWhereItMayStand) {
+TEST_P(Mqtt5Property, EachIsTakenWhereItMayStand) {
   for (const Property& each : all_properties()) {
     if (each.id == 0x15 || each.id == 0x16) continue;  // see Mqtt5Auth
     for (const Place place : each.places) {
@@ -223,7 +223,7 @@ TEST_P(Mqtt5Property, MQTT_4_13_1_1_ValueOutOfItsRangeIsAProtocolError) {
   }
 }
 
-TEST_P(Mqtt5Property, MQTT_2_2_2_2_UnknownIdentifiersAreMalformed) {
+TEST_P(Mqtt5Property, UnknownIdentifiersAreMalformed) {
   for (const unsigned id : {0x00u, 0x04u, 0x0Au, 0x14u, 0x1Bu, 0x2Bu, 0x7Fu}) {
     const std::string bytes = property(id).u8(0).str();
     for (const Place place : {Place::kConnect, Place::kPublish, Place::kSubscribe}) {
@@ -297,7 +297,7 @@ TEST_P(Mqtt5Property, MQTT_3_3_2_13_ResponseTopicAndContentTypeAreUtf8) {
             acceptance(Place::kPublish));
 }
 
-TEST_P(Mqtt5Property, MQTT_2_2_2_2_OrderOfDifferentOnesDoesNotMatter) {
+TEST_P(Mqtt5Property, OrderOfDifferentOnesDoesNotMatter) {
   std::string forth;
   std::string back;
   for (const Property& each : all_properties()) {

@@ -189,7 +189,7 @@ TEST_P(Mqtt5Publish, MQTT_3_3_2_4_AllPropertiesReachEveryKindOfReceiver) {
   publisher.publish(topic_, "", kQos1, Retain::kYes);
 }
 
-TEST_P(Mqtt5Publish, MQTT_3_3_2_4_PropertiesAreLeftOutForOlderClients) {
+TEST_P(Mqtt5Publish, PropertiesAreLeftOutForOlderClients) {
   TestClient old(server(), transport(), ProtocolVersion::k311);
   old.connect(unique("c"));
   old.subscribe(topic_, kQos1);

@@ -267,7 +267,7 @@ TEST_P(Mqtt5Will, MQTT_3_1_2_23_DisconnectChangesTheExpiry) {
   EXPECT_EQ(present_after(0, 0), "CONNACK 0");
 }
 
-TEST_P(Mqtt5Will, MQTT_3_14_2_2_2_ExpiryThatIsAnErrorIsNoDisconnect) {
+TEST_P(Mqtt5Will, ExpiryThatIsAnErrorIsNoDisconnect) {
   TestClient leaving = client();
   leaving.connect(hello(leaving, unique("c")));  // expiry 0
   leaving.send_bytes(Raw().u8(0).properties(Raw().u8(0x11).u32(5).str()).packet(0xE0));

@@ -324,7 +324,7 @@ TEST_P(Publish5, MQTT_3_3_4_UnknownTopicAliasIsAProtocolError) {
   client.expect_disconnect(ReasonCode::kProtocolError);
 }
 
-TEST_P(Publish5, MQTT_3_3_2_12_TopicAliasesOfTheServerStayInTheClientsLimit) {
+TEST_P(Publish5, MQTT_3_3_2_11_TopicAliasesOfTheServerStayInTheClientsLimit) {
   TestClient subscriber = client();
   mqtt::ConnectPacket hello = subscriber.hello(unique("c"));
   hello.properties.topic_alias_maximum = 2;
@@ -444,7 +444,7 @@ TEST_P(Publish5, PayloadThatIsNotUtf8IsRefused) {
   client.expect("PUBACK " + std::to_string(id) + " 0x99");
 }
 
-TEST_P(Publish5, MQTT_3_3_2_13_ResponseTopicWithAWildcardIsAProtocolError) {
+TEST_P(Publish5, MQTT_3_3_2_14_ResponseTopicWithAWildcardIsAProtocolError) {
   TestClient client = connected();
   mqtt::PublishProperties with;
   with.response_topic = "a/#";

@@ -154,6 +154,19 @@ function judge(specification, ids, rows, tests) {
   }
 }
 
+// A test whose name begins with a statement's id stands in the row of that statement.
+function judgeNames(allRows, tests) {
+  for (const name of tests.keys()) {
+    const match = /\.MQTT_(\d+)_(\d+)_(\d+)_(\d+)_/.exec(name);
+    if (!match) continue;
+    const [, chapter, section, part, number] = match;
+    const id = `MQTT-${chapter}.${section}.${part}-${number}`;
+    if (!allRows.some((rows) => rows.get(id)?.tests.includes(name))) {
+      problems.push(`${name} is named after ${id}, which has no row that names it`);
+    }
+  }
+}
+
 // ---- What is told ---------------------------------------------------------------------------
 
 const cell = (words) => words.join(' ').replaceAll('|', '\\|');
@@ -184,14 +197,16 @@ function section(specification, ids, rows, tests) {
 const programs = process.argv.slice(2).filter((argument) => argument !== '--check');
 const tests = readTests(programs);
 const parts = [introduction];
+const allRows = [];
 for (const specification of specifications) {
   const path = join(here, 'statements', specification.file);
-  if (!existsSync(`${path}.ids`)) continue;
   const ids = readIds(`${path}.ids`);
   const rows = readRows(`${path}.txt`);
   judge(specification, ids, rows, tests);
+  allRows.push(rows);
   parts.push(section(specification, ids, rows, tests));
 }
+judgeNames(allRows, tests);
 const report = parts.join('\n').trimEnd() + '\n';
 
 if (process.argv.includes('--check')) {

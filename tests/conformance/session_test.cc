@@ -180,7 +180,7 @@ TEST_P(SessionLife5, SessionEndPublishesAWaitingWill) {
   watch.expect_receive("PUBLISH " + topic + " gone q1");
 }
 
-TEST_P(SessionLife5, MQTT_3_1_3_2_2_DelayedWillComes) {
+TEST_P(SessionLife5, MQTT_3_1_2_8_DelayedWillComes) {
   const std::string topic = unique("will");
   TestClient watch = watcher(topic);
   TestClient dying = client();
@@ -193,7 +193,7 @@ TEST_P(SessionLife5, MQTT_3_1_3_2_2_DelayedWillComes) {
   EXPECT_EQ(watch.last_publish().properties.content_type, "text/plain");
 }
 
-TEST_P(SessionLife5, MQTT_3_1_2_23_SessionExpires) {
+TEST_P(SessionLife5, MQTT_4_1_0_2_SessionExpires) {
   const std::string id = unique("c");
   const std::string topic = unique("will");
   TestClient watch = watcher(topic);
