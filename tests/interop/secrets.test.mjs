@@ -37,7 +37,8 @@ const asBackend = ['--user', 'backend', '--password-file', '-'];
 const said = []; // everything that commands have printed when they failed
 
 async function setUp() {
-  const created = await run(['product', 'create', '--key', 'pk', '--profile', 'standard', '--json']);
+  const created = await run(
+    ['product', 'create', '--key', 'pk', '--profile', 'standard', '--json']);
   assert.equal(created.code, 0, created.stderr);
   for (const value of Object.values(JSON.parse(created.stdout))) {
     if (typeof value === 'string' && /^[A-Za-z0-9]{16,}$/.test(value)) secrets.product = value;
@@ -58,7 +59,8 @@ async function setUp() {
 async function talk() {
   for (const scheme of ['mqtt', 'mqtts', 'ws', 'wss']) {
     for (const version of ['3.1.1', '5']) {
-      const pub = ['--mqtt-version', version, '-t', '/pk/dev1/user/update', '-m', payload, '-q', '1'];
+      const pub = [
+        '--mqtt-version', version, '-t', '/pk/dev1/user/update', '-m', payload, '-q', '1'];
       for (const [who, secret, good] of [
         [asDevice, secrets.device, true],
         [asBackend, secrets.password, true],
@@ -130,7 +132,8 @@ test('no secret shows, and files are for their owner', { timeout: 120_000 }, asy
   assert.match(server.log, /connect\.refused/);
   assert.match(server.log, /connected device=pk\/dev1/);
   const open = [];
-  for (const [path, status] of [[server.directory, lstatSync(server.directory)], ...tree(server.directory)]) {
+  const own = [server.directory, lstatSync(server.directory)];
+  for (const [path, status] of [own, ...tree(server.directory)]) {
     if ((status.mode & 0o077) !== 0 && !path.endsWith('.crt')) {
       open.push(`${path.slice(parent.length)} ${(status.mode & 0o777).toString(8)}`);
     }
