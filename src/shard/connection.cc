@@ -114,10 +114,12 @@ void Connection::read() {
 }
 
 void Connection::on_tls_bytes(MutableBytes cipher, MutableBytes plain_scratch) {
-  ByteBuffer& answer = shard_->cipher_scratch();
+  ByteBuffer& answer = shard_->answer_scratch();
   answer.clear();
+  decrypting_ = true;
   TlsProgress progress = tls_->feed(cipher, answer, plain_scratch,
                                     [this](MutableBytes plain) { return on_plain(plain); });
+  decrypting_ = false;
   if (!answer.empty()) send_wire(answer.view());
   if (closing()) return;
   switch (progress.state) {
@@ -254,19 +256,27 @@ void Connection::flush() {
   }
   if (!out_.empty()) {
     if (tls_) {
-      ByteBuffer& cipher = shard_->cipher_scratch();
-      cipher.clear();
+      ByteBuffer& cipher = cipher_out();
       if (!tls_->seal(out_.view(), cipher)) {
         abort(DetachCause::kConnectionLost);
         return;
       }
       send_wire(cipher.view());
+      cipher.clear();
     } else {
       send_wire(out_.view());
     }
   }
   shard_->give_back(std::move(out_));
   if (stage_ == Stage::kClosing && wire_left() == 0) on_all_sent();
+}
+
+// Where records are sealed to: behind what TLS has to say for itself while input is decrypted, for
+// records have to leave in the order in which they were made; otherwise it is empty.
+ByteBuffer& Connection::cipher_out() {
+  if (decrypting_) return shard_->answer_scratch();
+  shard_->cipher_scratch().clear();
+  return shard_->cipher_scratch();
 }
 
 // Sends what the socket takes now; the rest waits in wire_ for writability.

@@ -207,6 +207,7 @@ class Connection final : public IoHandler,
   void note_output();
 
   ByteBuffer& out();
+  ByteBuffer& cipher_out();
   void send_wire(Bytes bytes);
   [[nodiscard]] std::size_t wire_left() const { return wire_.size() - wire_sent_; }
   [[nodiscard]] std::size_t wire_left_max() const;
@@ -244,6 +245,7 @@ class Connection final : public IoHandler,
   bool suspect_ : 1 = true;
   bool proxied_ : 1 = false;          // a PROXY header has been read
   bool disconnect_held_ : 1 = false;  // in tail_, until every SUBACK is out
+  bool decrypting_ : 1 = false;       // within on_tls_bytes()
   bool lingers_ : 1 = true;   // until the peer has closed its side, so that it gets our last bytes
   bool starved_ : 1 = false;  // the session was told that the outlet is congested
   MethodTimer<Connection, &Connection::on_timer> timer_{*this};

@@ -89,6 +89,8 @@ class Shard {
   // Scratch: overwritten by the next user.
   [[nodiscard]] ByteBuffer& packet_scratch() { return packet_scratch_; }
   [[nodiscard]] ByteBuffer& cipher_scratch() { return cipher_scratch_; }
+  // Of the one connection that is decrypting; what others send meanwhile is none of its business.
+  [[nodiscard]] ByteBuffer& answer_scratch() { return answer_scratch_; }
   [[nodiscard]] ByteBuffer& inflated_scratch() { return inflated_scratch_; }
   // Output buffers, lent to connections for a turn.
   [[nodiscard]] ByteBuffer lease();
@@ -153,6 +155,7 @@ class Shard {
   std::vector<ByteBuffer> spare_buffers_;
   ByteBuffer packet_scratch_;
   ByteBuffer cipher_scratch_;
+  ByteBuffer answer_scratch_;
   ByteBuffer inflated_scratch_;
   PublishEncoder encoder_;
   Inflater inflater_;

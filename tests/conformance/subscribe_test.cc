@@ -190,6 +190,31 @@ TEST_P(Subscribe, MQTT_4_8_2_SharedGroupGoesOnWithoutAMemberThatLeft) {
   }
 }
 
+// More than the outlet holds, within the very read that asked for it.
+TEST_P(Subscribe, BurstOfRetainedMessagesIsSentOnce) {
+  TestServer& alone = shared_server(1);
+  const std::string topic = unique("t");
+  const std::string payload(20'000, 'x');
+  TestClient publisher(alone, transport(), version());
+  publisher.connect(unique("c"));
+  for (int i = 10; i < 60; ++i) {
+    publisher.publish(topic + "/" + std::to_string(i), payload, kQos1, Retain::kYes);
+  }
+  TestClient client(alone, transport(), version());
+  client.connect(unique("c"));
+  client.send_subscribe({{.filter = topic + "/+", .options = {.qos = kQos0}}});
+  client.expect("SUBACK 1 00");
+  std::set<std::string> topics;
+  for (int i = 10; i < 60; ++i) {
+    client.next();
+    topics.emplace(client.last_publish().topic);
+  }
+  EXPECT_EQ(topics.size(), 50u);
+  client.ping();
+  client.expect("PINGRESP");
+  for (const std::string& each : topics) publisher.publish(each, "", kQos1, Retain::kYes);
+}
+
 class Subscribe5 : public ConformanceTest {};
 FL_ONLY(Subscribe5, ProtocolVersion::k5);
 
