@@ -3,7 +3,10 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <memory>
+
+#include "base/utf8.h"
 
 namespace fairlead {
 namespace {
@@ -35,41 +38,55 @@ spdlog::logger& logger() {
   return *instance;
 }
 
-bool needs_quotes(std::string_view value) {
-  if (value.empty()) return true;
-  for (char c : value) {
-    auto u = static_cast<unsigned char>(c);
-    if (u <= ' ' || u == '"' || u == '\\' || u == '=' || u == 0x7f) return true;
+// Ends a line, moves the cursor or is no text at all: not to be shown as it is.
+bool is_risky(std::string_view character) {
+  const auto first = static_cast<unsigned char>(character[0]);
+  if (character.size() == 1) return first < ' ' || first == 0x7f || first >= 0x80;
+  if (first == 0xC2) return static_cast<unsigned char>(character[1]) < 0xA0;  // U+0080 to U+009F
+  return character == "\u2028" || character == "\u2029";
+}
+
+void append_escaped(std::string& line, std::string_view character) {
+  constexpr char kHex[] = "0123456789abcdef";
+  for (char c : character) {
+    const auto u = static_cast<unsigned char>(c);
+    line += "\\x";
+    line += kHex[u >> 4];
+    line += kHex[u & 15];
   }
-  return false;
 }
 
 void append_value(std::string& line, std::string_view value) {
-  if (!needs_quotes(value)) {
-    line += value;
-    return;
-  }
-  constexpr char kHex[] = "0123456789abcdef";
-  line += '"';
-  for (char c : value) {
-    auto u = static_cast<unsigned char>(c);
-    if (u == '"' || u == '\\') {
-      line += '\\';
-      line += c;
-    } else if (u < ' ' || u == 0x7f) {
-      line += "\\x";
-      line += kHex[u >> 4];
-      line += kHex[u & 15];
+  bool quoted = value.empty();
+  std::string text;
+  std::string_view rest = value;
+  while (!rest.empty()) {
+    const std::size_t length = std::max<std::size_t>(1, utf8_length(as_bytes(rest)));
+    const std::string_view character = rest.substr(0, length);
+    if (value.size() - rest.size() + length > kLogValueBytesMax) break;
+    rest.remove_prefix(length);
+    const bool risky = is_risky(character);
+    quoted |= risky || character == " " || character == "=";
+    if (character == "\"" || character == "\\") {
+      quoted = true;
+      text += '\\';
+    }
+    if (risky) {
+      append_escaped(text, character);
     } else {
-      line += c;
+      text += character;
     }
   }
-  line += '"';
+  if (!rest.empty()) {
+    quoted = true;
+    text += "… (" + std::to_string(value.size()) + " bytes)";
+  }
+  line += quoted ? '"' + text + '"' : text;
 }
 
 }  // namespace
 
-void log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
+std::string format_log_line(std::string_view event, std::initializer_list<LogField> fields) {
   std::string line(event);
   for (const LogField& field : fields) {
     line += ' ';
@@ -77,6 +94,11 @@ void log(LogLevel level, std::string_view event, std::initializer_list<LogField>
     line += '=';
     append_value(line, field.value);
   }
+  return line;
+}
+
+void log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
+  const std::string line = format_log_line(event, fields);
   logger().log(to_spdlog(level), spdlog::string_view_t(line.data(), line.size()));
 }
 

@@ -23,6 +23,10 @@ std::size_t multibyte_length(Bytes rest) {
 
 }  // namespace
 
+std::size_t utf8_length(Bytes rest) {
+  return std::to_integer<uint8_t>(rest[0]) < 0x80 ? 1 : multibyte_length(rest);
+}
+
 bool is_utf8(Bytes bytes) {
   while (!bytes.empty()) {
     if (bytes.size() >= 8) {
@@ -33,11 +37,7 @@ bool is_utf8(Bytes bytes) {
         continue;
       }
     }
-    if (std::to_integer<uint8_t>(bytes[0]) < 0x80) {
-      bytes = bytes.subspan(1);
-      continue;
-    }
-    std::size_t length = multibyte_length(bytes);
+    const std::size_t length = utf8_length(bytes);
     if (length == 0) return false;
     bytes = bytes.subspan(length);
   }
