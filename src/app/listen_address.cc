@@ -1,22 +1,16 @@
 #include "app/listen_address.h"
 
 #include <algorithm>
-#include <charconv>
 #include <fstream>
 #include <optional>
+
+#include "base/number.h"
 
 namespace fairlead {
 namespace {
 
 Reject wrong(std::string sentence) {
   return Reject{ReasonCode::kImplementationSpecificError, std::move(sentence)};
-}
-
-std::optional<uint16_t> parse_port(std::string_view text) {
-  uint16_t port = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  if (error != std::errc{} || end != text.data() + text.size() || text.empty()) return std::nullopt;
-  return port;
 }
 
 std::vector<std::string> split(std::string_view text, char separator) {
@@ -45,7 +39,7 @@ Result<HostPort> parse_host_port(std::string_view text) {
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos || text.ends_with(']')) return refuse("the port is missing");
   std::string_view host = text.substr(0, colon);
-  const std::optional<uint16_t> port = parse_port(text.substr(colon + 1));
+  const std::optional<uint16_t> port = parse_number<uint16_t>(text.substr(colon + 1));
   if (!port) return refuse("the port must be a number from 0 to 65535");
   if (host.starts_with('[') && host.ends_with(']') && host.size() > 2) {
     host = host.substr(1, host.size() - 2);

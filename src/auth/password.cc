@@ -3,11 +3,11 @@
 #include <openssl/evp.h>
 
 #include <array>
-#include <charconv>
 #include <optional>
 
 #include "auth/hex.h"
 #include "auth/sign.h"
+#include "base/number.h"
 
 namespace fairlead {
 namespace {
@@ -51,13 +51,11 @@ bool verify_password(std::string_view encoded, std::string_view password) {
   auto count = take_field(rest);
   auto salt_text = take_field(rest);
   if (!count || !salt_text) return false;
-  uint32_t iterations = 0;
-  auto [end, error] = std::from_chars(count->data(), count->data() + count->size(), iterations);
-  if (error != std::errc() || end != count->data() + count->size()) return false;
-  if (iterations == 0 || iterations > kPasswordIterationsMax) return false;
+  const auto iterations = parse_number<uint32_t>(*count);
+  if (!iterations || *iterations == 0 || *iterations > kPasswordIterationsMax) return false;
   auto salt = from_hex(*salt_text);
   if (!salt || rest.size() != kHashBytes * 2) return false;
-  return constant_time_equal_hex(derive_hex(password, *salt, iterations), rest);
+  return constant_time_equal_hex(derive_hex(password, *salt, *iterations), rest);
 }
 
 }  // namespace fairlead

@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
-#include <charconv>
 
 namespace fairlead {
 namespace {
@@ -59,16 +58,6 @@ std::string ProxyEndpoint::text() const {
   if (family == Family::kNone) return "unknown";
   const std::string ip = ip_text();
   return (family == Family::kIpv4 ? ip : "[" + ip + "]") + ":" + std::to_string(port);
-}
-
-std::optional<uint16_t> parse_proxy_port(std::string_view text) {
-  uint16_t port = 0;
-  const char* end = text.data() + text.size();
-  auto [stop, error] = std::from_chars(text.data(), end, port);
-  if (error != std::errc{} || stop != end || (text.size() > 1 && text[0] == '0')) {
-    return std::nullopt;
-  }
-  return port;
 }
 
 }  // namespace fairlead

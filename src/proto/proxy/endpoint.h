@@ -33,7 +33,4 @@ struct ProxyEndpoint {
   friend bool operator==(const ProxyEndpoint&, const ProxyEndpoint&) = default;
 };
 
-// Decimal, no sign, no leading zero, at most 65535.
-[[nodiscard]] std::optional<uint16_t> parse_proxy_port(std::string_view text);
-
 }  // namespace fairlead

@@ -2,6 +2,8 @@
 
 #include <optional>
 
+#include "base/number.h"
+
 namespace fairlead {
 namespace {
 
@@ -33,7 +35,7 @@ std::optional<ProxyEndpoint> parse_hop(std::string_view hop) {
     port = hop.substr(colon + 1);
     has_port = true;
   }
-  const auto number = has_port ? parse_proxy_port(port) : std::optional<uint16_t>{0};
+  const auto number = has_port ? parse_plain_number<uint16_t>(port) : std::optional<uint16_t>{0};
   return number ? ProxyEndpoint::parse_ip(ip, *number) : std::nullopt;
 }
 

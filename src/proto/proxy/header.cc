@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/number.h"
+
 namespace fairlead {
 namespace {
 
@@ -27,7 +29,7 @@ Reject reject(std::string_view sentence) {
 std::optional<ProxyEndpoint> parse_endpoint(ProxyEndpoint::Family family, std::string_view address,
                                             std::string_view port) {
   const bool colons = address.find(':') != std::string_view::npos;
-  const auto number = parse_proxy_port(port);
+  const auto number = parse_plain_number<uint16_t>(port);
   if (!number || colons != (family == ProxyEndpoint::Family::kIpv6)) return std::nullopt;
   return ProxyEndpoint::parse_ip(address, *number);
 }

@@ -1,8 +1,9 @@
 #include "proto/proxy/trusted_networks.h"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
+
+#include "base/number.h"
 
 namespace fairlead {
 namespace {
@@ -28,16 +29,6 @@ ProxyEndpoint masked(ProxyEndpoint endpoint, unsigned bits) {
   return endpoint;
 }
 
-std::optional<unsigned> parse_bits(std::string_view text) {
-  unsigned bits = 0;
-  const char* end = text.data() + text.size();
-  auto [stop, error] = std::from_chars(text.data(), end, bits);
-  if (error != std::errc{} || stop != end || (text.size() > 1 && text[0] == '0')) {
-    return std::nullopt;
-  }
-  return bits;
-}
-
 }  // namespace
 
 Result<TrustedNetworks::Range> TrustedNetworks::parse_range(const std::string& entry) {
@@ -54,7 +45,7 @@ Result<TrustedNetworks::Range> TrustedNetworks::parse_range(const std::string& e
       address->family == ProxyEndpoint::Family::kIpv4 && ip.find(':') != std::string::npos;
   const unsigned most = mapped ? kIpv6Bits : bits_of(*address);
   const unsigned least = mapped ? kMappedBits : 0;
-  const auto bits = parse_bits(std::string_view(entry).substr(slash + 1));
+  const auto bits = parse_plain_number<unsigned>(std::string_view(entry).substr(slash + 1));
   if (!bits || *bits < least || *bits > most) {
     return wrong(entry, "must have a number from " + std::to_string(least) + " to " +
                             std::to_string(most) + " behind the slash");

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <string>
 
+#include "base/number.h"
 #include "proto/ws/frame_writer.h"
 
 namespace fairlead {
@@ -30,10 +30,8 @@ Bytef* zlib_bytes(const std::byte* at) {
 
 // 8 to 15, without leading zeros (section 7.1.2).
 std::optional<uint8_t> window_bits(std::string_view text) {
-  uint8_t bits = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), bits);
-  const bool whole = error == std::errc() && end == text.data() + text.size() && text[0] != '0';
-  if (!whole || bits < 8 || bits > DeflateAgreement::kWindowBitsMax) return std::nullopt;
+  const auto bits = parse_plain_number<uint8_t>(text);
+  if (!bits || *bits < 8 || *bits > DeflateAgreement::kWindowBitsMax) return std::nullopt;
   return bits;
 }
 
