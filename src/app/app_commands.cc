@@ -3,6 +3,7 @@
 
 #include "app/command.h"
 #include "app/output.h"
+#include "app/secret_option.h"
 #include "base/random.h"
 
 namespace fairlead {
@@ -12,8 +13,7 @@ constexpr std::size_t kGeneratedPasswordBytes = 24;
 
 struct CreateApp {
   std::string name;
-  std::string password;
-  std::string password_file;
+  ToldSecret password;
   std::vector<std::string> allow;
 };
 
@@ -35,19 +35,19 @@ ExitCode create_app(CommandContext& context, Database& database, const CreateApp
     if (!permission) return fail(context, ExitCode::kUsage, permission.error().sentence);
     permissions.push_back(std::move(*permission));
   }
-  std::string password = options.password;
-  if (!take_secret_file(context, options.password_file, password)) return context.exit_code;
-  const bool generated = password.empty();
+  auto password = take_secret(context, options.password);
+  if (!password) return context.exit_code;
+  const bool generated = password->empty();
   if (generated) password = random_text(kGeneratedPasswordBytes);
 
-  auto app = make_app(options.name, password, std::move(permissions));
+  auto app = make_app(options.name, *password, std::move(permissions));
   if (!app) return fail(context, ExitCode::kUsage, app.error().sentence);
   if (Status status = database.create_app(*app); !status) {
     return fail(context, ExitCode::kFailed, status.error().sentence);
   }
   apply_to_server(context);
   Record record{{"name", app->name}};
-  if (generated) record.push_back({"password", password});  // the only time it is shown
+  if (generated) record.push_back({"password", *password});  // the only time it is shown
   record.push_back(record_of(*app)[1]);
   print_record(context, record);
   return ExitCode::kOk;
@@ -82,14 +82,8 @@ void add_create(CLI::App& parent, CommandContext& context) {
   auto options = std::make_shared<CreateApp>();
   CLI::App* command = parent.add_subcommand("create", "Create an application's credentials");
   command->add_option("name,--name", options->name, "Its MQTT user name")->required();
-  auto* password = command->add_option(
-      "--password", options->password,
-      "Its password (default: one is generated and printed; other users of this machine may see "
-      "an argument)");
-  command
-      ->add_option("--password-file", options->password_file,
-                   "A file that begins with the password; - is standard input")
-      ->excludes(password);
+  add_secret_options(*command, "password", "Its password (default: one is generated and printed)",
+                     options->password);
   command
       ->add_option("--allow", options->allow,
                    "sub:FILTER or pub:FILTER; repeat it for each permission")

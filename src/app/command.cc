@@ -7,7 +7,6 @@
 #include <cstdlib>
 
 #include "app/output.h"
-#include "app/text_file.h"
 #include "registry/control_socket.h"
 
 namespace fairlead {
@@ -59,21 +58,6 @@ void apply_to_server(const CommandContext& context) {
                   "the change is saved, but the running server has not confirmed it yet; "
                   "look at its log if it does not take effect");
   }
-}
-
-bool take_secret_file(CommandContext& context, const std::string& file, std::string& secret) {
-  if (file.empty()) return true;
-  auto line = read_first_line(file);
-  if (!line) {
-    context.exit_code = fail(context, ExitCode::kNotFound, line.error().sentence);
-    return false;
-  }
-  if (line->empty()) {
-    context.exit_code = fail(context, ExitCode::kUsage, file + " begins with an empty line");
-    return false;
-  }
-  secret = std::move(*line);
-  return true;
 }
 
 std::optional<Database> open_registry(CommandContext& context) {

@@ -55,12 +55,6 @@ void warn(const CommandContext& context, std::string_view sentence);
 // does not answer is worth a warning.
 void apply_to_server(const CommandContext& context);
 
-// A secret that is not to stand in a command line, where other users of the machine may read it:
-// the first line of `file` goes to `secret`. Nothing without a file. False when there is none to
-// be had; that is printed, and left in the context.
-[[nodiscard]] bool take_secret_file(CommandContext& context, const std::string& file,
-                                    std::string& secret);
-
 // The registry in the data directory; a failure is printed, and left in the context.
 [[nodiscard]] std::optional<Database> open_registry(CommandContext& context);
 

@@ -2,11 +2,14 @@
 #include <gtest/gtest.h>
 
 #include <CLI/CLI.hpp>
+#include <fstream>
 
 #include "app/command.h"
 #include "app/completion.h"
 #include "app/edit_distance.h"
 #include "app/output.h"
+#include "app/secret_option.h"
+#include "registry/temp_dir_for_test.h"
 
 namespace fairlead {
 namespace {
@@ -55,6 +58,39 @@ TEST(Output, ColourOnlyWhenWanted) {
   EXPECT_EQ(painted(context, Stream::kOutput, Paint::kBold, "x"), "\x1b[1mx\x1b[0m");
 }
 
+class SecretOption : public testing::Test {
+ protected:
+  SecretOption() { add_secret_options(app_, "password", "Its password", told_); }
+  std::string file(std::string_view text) {
+    const auto path = dir_.path() / "secret";
+    std::ofstream(path) << text;
+    return path.string();
+  }
+  TempDir dir_;
+  ToldSecret told_;
+  CommandContext context_;
+  CLI::App app_{"test", "fairlead"};
+};
+
+TEST_F(SecretOption, IsAnArgumentOrTheFirstLineOfAFile) {
+  EXPECT_EQ(take_secret(context_, told_), "");
+  app_.parse("--password told");
+  EXPECT_EQ(take_secret(context_, told_), "told");
+  told_ = {};
+  app_.parse("--password-file " + file("in a file\nsecond\n"));
+  EXPECT_EQ(take_secret(context_, told_), "in a file");
+  EXPECT_THROW(app_.parse("--password told --password-file x"), CLI::ParseError);
+}
+
+TEST_F(SecretOption, AFileWithoutOneIsAnErrorAndNoEmptySecret) {
+  told_.file = file("\nsecond\n");
+  EXPECT_EQ(take_secret(context_, told_), std::nullopt);
+  EXPECT_EQ(context_.exit_code, ExitCode::kUsage);
+  told_.file = (dir_.path() / "none").string();
+  EXPECT_EQ(take_secret(context_, told_), std::nullopt);
+  EXPECT_EQ(context_.exit_code, ExitCode::kNotFound);
+}
+
 class CommandTree : public testing::Test {
  protected:
   CommandTree() {
@@ -83,6 +119,7 @@ TEST_F(CommandTree, CompletionScriptsNameTheCommands) {
   EXPECT_THAT(completion_script(Shell::kBash, words), HasSubstr("'device create') words='"));
   EXPECT_THAT(completion_script(Shell::kZsh, words), HasSubstr("'device create') candidates='"));
   EXPECT_THAT(completion_script(Shell::kFish, words), HasSubstr("__fairlead_at 'device create'"));
+  EXPECT_THAT(completion_script(Shell::kBash, words), HasSubstr("|--secret-file|"));
 }
 
 TEST_F(CommandTree, EveryCommandAndOptionIsDescribed) {

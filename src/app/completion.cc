@@ -9,7 +9,8 @@ namespace fairlead {
 namespace {
 
 // Options whose value is a file or a directory.
-constexpr std::string_view kFileOptions = "--data-dir|--config|--file|--password-file|--ca|--cert";
+constexpr std::string_view kFileOptions =
+    "--data-dir|--config|--file|--secret-file|--password-file|--ca|--cert";
 
 std::string joined(const std::vector<std::string>& words) {
   std::string out;

@@ -3,6 +3,7 @@
 
 #include "app/command.h"
 #include "app/output.h"
+#include "app/secret_option.h"
 #include "app/text_file.h"
 
 namespace fairlead {
@@ -15,8 +16,7 @@ struct DeviceName {
 
 struct CreateDevice {
   DeviceName device;
-  std::string secret;
-  std::string secret_file;
+  ToldSecret secret;
   bool disabled = false;
 };
 
@@ -64,8 +64,9 @@ std::optional<Device> find(CommandContext& context, Database& database, const De
   return std::nullopt;
 }
 
-ExitCode create_device(CommandContext& context, Database& database, CreateDevice options) {
-  if (!take_secret_file(context, options.secret_file, options.secret)) return context.exit_code;
+ExitCode create_device(CommandContext& context, Database& database, const CreateDevice& options) {
+  const auto secret = take_secret(context, options.secret);
+  if (!secret) return context.exit_code;
   auto product = database.product(options.device.product);
   if (!product) return refused(context, product.error());
   if (!*product) {
@@ -76,7 +77,7 @@ ExitCode create_device(CommandContext& context, Database& database, CreateDevice
   Device device;
   device.product_key = options.device.product;
   device.name = options.device.name;
-  device.secret = options.secret.empty() ? generate_secret() : options.secret;
+  device.secret = secret->empty() ? generate_secret() : *secret;
   device.enabled = !options.disabled;
   if (Status status = check(device); !status) {
     return fail(context, ExitCode::kUsage, status.error().sentence);
@@ -219,13 +220,8 @@ void add_create(CLI::App& parent, CommandContext& context) {
   auto options = std::make_shared<CreateDevice>();
   CLI::App* command = parent.add_subcommand("create", "Create a device and show its three-tuple");
   add_device_name(command, options->device);
-  auto* secret = command->add_option("--secret", options->secret,
-                                     "Device secret (default: one is generated); other users of "
-                                     "this machine may see it");
-  command
-      ->add_option("--secret-file", options->secret_file,
-                   "A file that begins with the device secret; - is standard input")
-      ->excludes(secret);
+  add_secret_options(*command, "secret", "Device secret (default: one is generated)",
+                     options->secret);
   command->add_flag("--disabled", options->disabled, "Refuse its connections for now");
   command->footer("Example:\n  fairlead device create --product pk --name dev1 --json");
   command->callback([&context, options] {

@@ -43,26 +43,8 @@ std::vector<std::string> names_of(const std::map<std::string, Value>& known) {
   return names;
 }
 
-// The secret as told, or that of the registry.
-std::optional<std::string> device_secret(CommandContext& context, const ClientArguments& told) {
-  std::string secret = told.secret;
-  if (!take_secret_file(context, told.secret_file, secret)) return std::nullopt;
-  if (!secret.empty()) return secret;
-  std::error_code ignored;
-  if (std::filesystem::exists(context.data_dir / "registry.db", ignored)) {
-    auto database = open_registry(context);
-    if (!database) return std::nullopt;
-    auto device = database->device(told.product, told.device);
-    if (device && *device) return (**device).secret;
-  }
-  context.exit_code = fail(context, ExitCode::kNotFound,
-                           "the device is not in the registry of " + context.data_dir.string(),
-                           "Give its secret with --secret, or the right --data-dir.");
-  return std::nullopt;
-}
-
 bool fill_device(CommandContext& context, const ClientArguments& told, sdk::Options& options) {
-  auto secret = device_secret(context, told);
+  auto secret = take_device_secret(context, told.secret, told.product, told.device);
   if (!secret) return false;
   options.device = sdk::Device{.product_key = told.product,
                                .device_name = told.device,
@@ -81,10 +63,8 @@ bool fill_application(CommandContext& context, const ClientArguments& told,
   }
   if (told.user.empty()) return true;
   options.user_name = told.user;
-  std::string password = told.password;
-  if (!take_secret_file(context, told.password_file, password)) return false;
-  options.password = std::move(password);
-  return true;
+  options.password = take_secret(context, told.password);
+  return options.password.has_value();
 }
 
 }  // namespace
@@ -96,30 +76,19 @@ void add_client_options(CLI::App& command, ClientArguments& arguments) {
   auto* device = command.add_option("--device", arguments.device, "As a device: its name");
   product->needs(device);
   device->needs(product);
-  auto* secret = command.add_option(
-      "--secret", arguments.secret,
-      "Device secret (default: that of the registry in the data directory); other users of this "
-      "machine may see it");
-  secret->needs(device);
-  command
-      .add_option("--secret-file", arguments.secret_file,
-                  "A file that begins with the device secret; - is standard input")
-      ->needs(device)
-      ->excludes(secret);
+  const SecretOptions secret = add_device_secret_options(command, arguments.secret);
+  secret.argument->needs(device);
+  secret.file->needs(device);
   command.add_option("--sign-method", arguments.sign_method, "Of the device's password")
       ->check(CLI::IsMember(names_of(sign_methods())))
       ->capture_default_str()
       ->needs(device);
   auto* user = command.add_option("--user", arguments.user, "As an application: its name");
   user->excludes(device);
-  auto* password = command.add_option("--password", arguments.password,
-                                      "Its password (other users of this machine may see it)");
-  password->needs(user);
-  command
-      .add_option("--password-file", arguments.password_file,
-                  "A file that begins with the password; - is standard input")
-      ->needs(user)
-      ->excludes(password);
+  const SecretOptions password =
+      add_secret_options(command, "password", "Its password", arguments.password);
+  password.argument->needs(user);
+  password.file->needs(user);
   command.add_option("-i,--client-id", arguments.client_id,
                      "MQTT client id; of a device, what stands before the bars");
   command.add_option("--ca", arguments.ca_file,

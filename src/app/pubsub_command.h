@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "app/secret_option.h"
 #include "fairlead/client.h"
 #include "net/unique_fd.h"
 
@@ -27,12 +28,10 @@ struct ClientArguments {
   std::string url = "ws://127.0.0.1:8443";
   std::string product;
   std::string device;
-  std::string secret;
-  std::string secret_file;
+  ToldSecret secret;
   std::string sign_method = "hmacsha256";
   std::string user;
-  std::string password;
-  std::string password_file;
+  ToldSecret password;
   std::string client_id;
   std::string ca_file;
   std::string certificate_file;

@@ -1,10 +1,10 @@
 #include <CLI/CLI.hpp>
-#include <filesystem>
 #include <memory>
 
 #include "app/command.h"
 #include "app/listen_address.h"
 #include "app/output.h"
+#include "app/secret_option.h"
 #include "auth/credentials.h"
 
 namespace fairlead {
@@ -13,8 +13,7 @@ namespace {
 struct Sign {
   std::string product;
   std::string name;
-  std::string secret;
-  std::string secret_file;
+  ToldSecret secret;
   std::optional<std::string> client_id;
   std::optional<std::string> timestamp;
   std::string method = "hmacsha256";
@@ -118,22 +117,6 @@ Result<std::vector<std::pair<std::string_view, std::string_view>>> parse_paramet
 }
 
 // The secret as told, or that of the registry.
-std::optional<std::string> find_secret(CommandContext& context, const Sign& options) {
-  if (!options.secret.empty()) return options.secret;
-  std::error_code ignored;
-  std::optional<Database> database;
-  if (std::filesystem::exists(context.data_dir / "registry.db", ignored)) {
-    database = open_registry(context);
-    if (!database) return std::nullopt;
-    auto device = database->device(options.product, options.name);
-    if (device && *device) return (**device).secret;
-  }
-  context.exit_code = fail(context, ExitCode::kNotFound,
-                           "the device is not in the registry of " + context.data_dir.string(),
-                           "Give its secret with --secret, or the right --data-dir.");
-  return std::nullopt;
-}
-
 std::vector<SignMethod> methods_of(const std::string& name) {
   if (name == "all") {
     return {SignMethod::kHmacMd5, SignMethod::kHmacSha1, SignMethod::kHmacSha256};
@@ -170,8 +153,7 @@ ExitCode run_sign(CommandContext& context, Sign options) {
   }
   auto parameters = parse_parameters(options.parameters);
   if (!parameters) return fail(context, ExitCode::kUsage, parameters.error().sentence);
-  if (!take_secret_file(context, options.secret_file, options.secret)) return context.exit_code;
-  const auto secret = find_secret(context, options);
+  const auto secret = take_device_secret(context, options.secret, options.product, options.name);
   if (!secret) return context.exit_code;
 
   std::vector<Record> records;
@@ -211,14 +193,7 @@ void add_sign_command(CLI::App& app, CommandContext& context) {
       "sign", "Compute what a device sends in CONNECT: client id, username, password");
   command->add_option("--product", options->product, "Product key")->required();
   command->add_option("--name", options->name, "Device name")->required();
-  auto* secret = command->add_option(
-      "--secret", options->secret,
-      "Device secret (default: that of the registry in the data directory); other users of this "
-      "machine may see it");
-  command
-      ->add_option("--secret-file", options->secret_file,
-                   "A file that begins with the device secret; - is standard input")
-      ->excludes(secret);
+  add_device_secret_options(*command, options->secret);
   command->add_option("--client-id", options->client_id,
                       "What stands before the bars of the client id, and is signed (default: "
                       "PRODUCT.NAME, not signed)");
