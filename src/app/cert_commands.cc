@@ -43,7 +43,7 @@ ExitCode init_certificates(const CommandContext& context, const InitCertificates
   if (context.format == OutputFormat::kText) {
     std::printf("Clients must trust the root: give them %s\n", files->ca_certificate.c_str());
     if (auto server = running_server(context.data_dir)) {
-      std::printf("The running server takes the new ones with: kill -HUP %d\n", *server);
+      std::printf("The running server (process %d) takes the new ones by itself.\n", *server);
     }
   }
   return ExitCode::kOk;
