@@ -6,6 +6,8 @@
 #include "app/listen_address.h"
 #include "app/output.h"
 #include "app/serve.h"
+#include "app/server_plan.h"
+#include "app/tls_keeper.h"
 
 namespace fairlead {
 namespace {
@@ -30,6 +32,13 @@ auto well_formed(Check check) {
   };
 }
 
+// What serve would refuse of a file that is well-formed: addresses, and the files of TLS.
+Status try_config(const CommandContext& context, const Config& config) {
+  auto plan = plan_server(config, ServeRequest{});
+  if (!plan) return plan.error();
+  return check_tls(config.tls, context.data_dir, plan->options.listeners);
+}
+
 ExitCode check_config(const CommandContext& context, const CheckConfig& options) {
   if (options.reference) {
     const std::string text = config_reference();
@@ -40,7 +49,12 @@ ExitCode check_config(const CommandContext& context, const CheckConfig& options)
   if (file.empty()) file = (context.data_dir / "fairlead.toml").string();
   auto parsed = load_config(file);
   if (!parsed) return fail(context, ExitCode::kNotFound, parsed.error().sentence);
-  const std::vector<ConfigProblem>& problems = parsed->problems;
+  std::vector<ConfigProblem>& problems = parsed->problems;
+  if (problems.empty()) {
+    if (Status status = try_config(context, parsed->config); !status) {
+      problems.push_back({.line = 0, .key = "", .sentence = status.error().sentence});
+    }
+  }
   const ExitCode code = problems.empty() ? ExitCode::kOk : ExitCode::kConfigInvalid;
   if (context.format == OutputFormat::kJson) {
     std::vector<Record> records;
@@ -114,7 +128,9 @@ void add_check_config_command(CLI::App& app, CommandContext& context) {
                       "The file (default: fairlead.toml in the data directory)");
   command->add_flag("--reference", options->reference,
                     "Print all keys with their defaults and bounds, in Markdown");
-  command->footer("Example:\n  fairlead check-config --config fairlead.toml");
+  command->footer(
+      "The certificates, keys, CA and CRL files that it names are loaded, too.\n"
+      "Example:\n  fairlead check-config --config fairlead.toml");
   command->callback([&context, options] { context.exit_code = check_config(context, *options); });
 }
 

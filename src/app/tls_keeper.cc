@@ -9,6 +9,7 @@
 #include "app/output.h"
 #include "base/log.h"
 #include "net/certificate.h"
+#include "net/tls_client_trust.h"
 
 namespace fairlead {
 namespace {
@@ -16,7 +17,7 @@ namespace {
 constexpr std::chrono::hours kExpiryInterval{24};
 constexpr milliseconds kDay = std::chrono::hours{24};
 
-enum class WhenMissing : uint8_t { kCreate, kRefuse };
+enum class WhenMissing : uint8_t { kCreate, kRefuse, kGoWithout };
 
 std::string host_name() {
   char name[256] = {};
@@ -54,8 +55,8 @@ Status create_own_certificates(const std::string& directory,
   return Done{};
 }
 
-// Those of `certs` that exist. Both are made when there is neither, but not under a running server:
-// its clients trust the root that it had.
+// Those of `certs` that exist. Both are made when there is neither, but not under a running server,
+// whose clients trust the root that it had, and not by who only looks.
 Result<TlsCertificateSet> own_certificates(const std::string& directory,
                                            const std::vector<ListenerOptions>& listeners,
                                            WhenMissing when_missing) {
@@ -70,7 +71,7 @@ Result<TlsCertificateSet> own_certificates(const std::string& directory,
     return set;
   };
   TlsCertificateSet set = existing();
-  if (!set.pairs.empty()) return set;
+  if (!set.pairs.empty() || when_missing == WhenMissing::kGoWithout) return set;
   if (when_missing == WhenMissing::kRefuse) {
     return Reject{
         ReasonCode::kImplementationSpecificError,
@@ -103,7 +104,7 @@ Result<TlsServerOptions> plan_tls(const TlsConfig& config, const std::string& ow
   if (options.certificates.empty()) {
     auto own = own_certificates(own_directory, listeners, when_missing);
     if (!own) return own.error();
-    options.certificates.push_back(std::move(*own));
+    if (!own->pairs.empty()) options.certificates.push_back(std::move(*own));
   }
   return options;
 }
@@ -147,6 +148,20 @@ std::optional<LogLevel> expiry_level(TlsExpiry::Kind kind, milliseconds left) {
   if (left <= milliseconds{0} || (!list && left < kDay)) return LogLevel::kError;
   if (left < (list ? kDay : 30 * kDay)) return LogLevel::kWarning;
   return std::nullopt;
+}
+
+Status check_tls(const TlsConfig& config, const std::filesystem::path& data_dir,
+                 const std::vector<ListenerOptions>& listeners) {
+  if (!uses_tls(listeners)) return Done{};
+  const auto options =
+      plan_tls(config, (data_dir / "certs").string(), listeners, WhenMissing::kGoWithout);
+  if (!options) return options.error();
+  if (options->certificates.empty()) {
+    const auto trust = TlsClientTrust::load(*options);
+    return trust ? Status(Done{}) : trust.error();
+  }
+  const auto context = TlsContext::server(*options);
+  return context ? Status(Done{}) : context.error();
 }
 
 Status TlsKeeper::start(const TlsConfig& config, std::vector<ListenerOptions> listeners) {

@@ -21,6 +21,11 @@ namespace fairlead {
 // and when either has expired.
 [[nodiscard]] std::optional<LogLevel> expiry_level(TlsExpiry::Kind kind, milliseconds left);
 
+// What start() would refuse, without making certificates: that a server has none of its own yet is
+// no error, since it makes them when it starts. Errors name the file.
+[[nodiscard]] Status check_tls(const TlsConfig& config, const std::filesystem::path& data_dir,
+                               const std::vector<ListenerOptions>& listeners);
+
 // The certificates of a running server: loads them, loads them again when their files change, and
 // says in the log when they are about to expire. The main thread's, but for context() and
 // expiries(), which any thread may call.

@@ -100,6 +100,44 @@ TEST_F(TlsKeeperTest, WhatCannotBeLoadedLeavesTheConfigurationInForce) {
   EXPECT_TRUE(look());  // still the files of before
 }
 
+class CheckTls : public testing::Test {
+ protected:
+  // The sentence, or nothing when all is good.
+  std::string sentence(const TlsConfig& config) const {
+    const Status status = check_tls(config, dir_.path(), listeners_);
+    return status ? "" : status.error().sentence;
+  }
+  TempDir dir_;
+  std::filesystem::path certs_ = dir_.path() / "certs";
+  std::vector<ListenerOptions> listeners_{1};
+};
+
+TEST_F(CheckTls, NamesTheFileThatCannotBeLoaded) {
+  TlsConfig config;
+  config.certificates.push_back({{"/nonexistent/a.crt"}, {"/nonexistent/a.key"}});
+  EXPECT_THAT(sentence(config), testing::HasSubstr("/nonexistent/a.crt"));
+  listeners_[0].protocols = {.mqtt = true, .mqtts = false, .ws = true, .wss = false};
+  EXPECT_EQ(sentence(config), "");  // nobody needs it
+}
+
+TEST_F(CheckTls, AKeyOfAnotherCertificateIsFound) {
+  auto made = create_certificates({.directory = certs_.string(), .hosts = {"a.test"}, .ips = {}});
+  ASSERT_TRUE(made);
+  EXPECT_EQ(sentence({}), "");
+  std::filesystem::copy_file(made->ec_key, made->rsa_key,
+                             std::filesystem::copy_options::overwrite_existing);
+  EXPECT_THAT(sentence({}), testing::HasSubstr("server-rsa"));
+}
+
+TEST_F(CheckTls, MakesNoCertificatesAndJudgesTheFilesOfClientsAllTheSame) {
+  EXPECT_EQ(sentence({}), "");
+  EXPECT_FALSE(std::filesystem::exists(certs_));
+  TlsConfig config;
+  config.client_certificates = ClientCertificates::kRequire;
+  config.client_ca_file = (dir_.path() / "none.pem").string();
+  EXPECT_THAT(sentence(config), testing::HasSubstr("none.pem"));
+}
+
 TEST(TlsExpiryLevel, RisesWithTheTimeThatIsLeft) {
   using Kind = TlsExpiry::Kind;
   for (Kind kind : {Kind::kServer, Kind::kChain, Kind::kAuthority}) {

@@ -15,7 +15,8 @@ namespace fairlead {
 
 // Which client certificates the contexts of a server accept: the authorities, the certificates
 // that they have revoked, and the policy. Each file is read once, so that what is verified with
-// and what tickets are bound to are the same. For TlsContext only.
+// and what tickets are bound to are the same. For TlsContext, and for
+// who judges the files alone.
 class TlsClientTrust {
  public:
   // Errors name the file and what is wrong with it.

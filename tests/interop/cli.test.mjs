@@ -195,6 +195,18 @@ test('A configuration with mistakes is refused with line, key and the nearest ke
   assert.equal((await server.try('check-config', '--config', file)).code, 0);
 });
 
+test('check-config loads the files of TLS, and names what serve would refuse', async () => {
+  const server = await fresh({ start: null });
+  const file = join(server.directory, 'mistaken.toml');
+  writeFileSync(
+    file,
+    '[[tls.certificate]]\ncertificate_files = ["none.pem"]\nkey_files = ["none.key"]\n',
+  );
+  const refused = await server.try('check-config', '--config', file);
+  assert.equal(refused.code, 4);
+  assert.match(refused.stderr, /mistaken\.toml: .*none\.pem: No such file/);
+});
+
 test('docs/CONFIG.md is what the table of keys says', async () => {
   const reference = await fairlead(['check-config', '--reference']);
   assert.equal(reference.code, 0);
