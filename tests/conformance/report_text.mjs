@@ -19,4 +19,8 @@ there is none. What a statement demands is told in our words; the specification'
 The suite fails when a statement has no row, when a row names a test that does not exist, and when
 this page is not what the rows and the programs say. MQTT 3.1 has no numbered statements: tests
 over 3.1 hold it to what it shares with 3.1.1.
+
+Where the specifications leave a choice, or where brokers differ, random dialogues are played to
+Fairlead and to mosquitto 2.0.11: each kind of difference has a name and a reason in
+[deviations.cc](../tests/differential/deviations.cc), and any other fails the suite.
 `;
