@@ -136,9 +136,11 @@ void Connection::on_first_bytes(MutableBytes piece) {
 }
 
 void Connection::on_http_head(MutableBytes piece) {
+  // The last two bytes may be of the line end that the head's own is to follow.
+  const std::size_t searched = std::max<std::size_t>(tail_.size(), 2) - 2;
   tail_.append(piece);
   const HeadLimits limits{.head_bytes_max = shard_->options().suspect.http_head_bytes_max};
-  RequestHeadParse parsed = parse_request_head(tail_.view(), limits);
+  RequestHeadParse parsed = parse_request_head(tail_.view(), limits, searched);
   if (std::holds_alternative<HeadNeedsMore>(parsed)) return;
   if (auto* refusal = std::get_if<HttpRefusal>(&parsed)) {
     append_refusal(out(), *refusal);

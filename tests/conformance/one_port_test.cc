@@ -88,6 +88,12 @@ TEST_P(OnePortHttp, UnknownFirstByteIsClosed) {
   }
 }
 
+// The first byte of an MQTT PUBREC is a P, and could yet become a POST; the second one could not.
+TEST_P(OnePortHttp, PubrecIsRefusedAtOnce) {
+  const std::string answer = http(std::string_view("\x50\x02\x00\x01", 4));
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 400 ")) << answer;
+}
+
 class OnePortWs : public ::testing::TestWithParam<Transport> {
  protected:
   TestServer& server_ = shared_server();

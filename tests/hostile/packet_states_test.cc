@@ -60,7 +60,8 @@ FL_EVERY_VERSION(PacketStates);
 TEST_P(PacketStates, NothingButConnectIsTakenBeforeConnect) {
   const uint64_t sessions = server().engine().counters().sessions_now;
   for (const std::string& packet : every_packet()) {
-    // Without WebSocket the first byte of PUBREC is a P, and could yet become a POST.
+    // Without WebSocket PUBREC, whose first byte is a P, is refused in the words of HTTP: see
+    // OnePortHttp.PubrecIsRefusedAtOnce.
     if (!is_ws(transport()) && packet[0] == 'P') continue;
     TestClient peer = client();
     // What follows is not looked at any more.

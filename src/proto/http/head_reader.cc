@@ -15,19 +15,24 @@ HttpRefusal too_large(bool in_first_line, std::size_t limit) {
   return {431, "The head is larger than " + bytes + ": send fewer or shorter headers."};
 }
 
-// The first bad character of a line, said in words.
-std::optional<HttpRefusal> check_characters(std::string_view line) {
-  const auto at = std::find_if_not(line.begin(), line.end(), is_field_char);
-  if (at == line.end()) return std::nullopt;
-  if (*at == '\r') return bad("A carriage return stands alone: lines end in CR LF.");
+std::optional<HttpRefusal> check_controls(std::string_view lines) {
+  const bool good =
+      std::ranges::all_of(lines, [](char c) { return is_field_char(c) || c == '\r' || c == '\n'; });
+  if (good) return std::nullopt;
   return bad("The head has a control character in it.");
+}
+
+// Of a line without its end, whose characters are good otherwise.
+std::optional<HttpRefusal> check_carriage_returns(std::string_view line) {
+  if (line.find('\r') == std::string_view::npos) return std::nullopt;
+  return bad("A carriage return stands alone: lines end in CR LF.");
 }
 
 std::optional<HttpRefusal> read_field(std::string_view line, HeaderFields& headers) {
   if (is_blank(line.front())) {
     return bad("A header line begins with a blank: folded headers are not accepted.");
   }
-  if (auto complaint = check_characters(line)) return complaint;
+  if (auto complaint = check_carriage_returns(line)) return complaint;
   const std::size_t colon = line.find(':');
   if (colon == std::string_view::npos) return bad("A header line has no colon.");
   const std::string_view name = line.substr(0, colon);
@@ -45,7 +50,8 @@ std::optional<HttpRefusal> read_field(std::string_view line, HeaderFields& heade
 std::variant<HeadNeedsMore, HeadText, HttpRefusal> find_head(Bytes in, const HeadLimits& limits,
                                                              std::size_t searched) {
   const std::string_view text = as_text(in).substr(0, limits.head_bytes_max);
-  std::size_t at = std::min(searched, text.size());
+  const std::size_t known = std::min(searched, text.size());
+  std::size_t at = known;
   for (;;) {
     at = std::min(text.find('\n', at), text.size());
     const std::string_view behind = text.substr(std::min(at + 1, text.size()));
@@ -58,13 +64,15 @@ std::variant<HeadNeedsMore, HeadText, HttpRefusal> find_head(Bytes in, const Hea
     head.size = at + (behind[0] == '\n' ? 2 : 3);
     head.first_line = text.substr(0, text.find('\n') + 1);
     head.header_lines = text.substr(head.first_line.size(), at + 1 - head.first_line.size());
+    if (auto complaint = check_controls(text.substr(known, head.size - known))) return *complaint;
     if (behind[0] == '\n' || !head.first_line.ends_with("\r\n")) {
       return bad("A line ends in LF alone: lines end in CR LF.");
     }
     head.first_line.remove_suffix(2);
-    if (auto complaint = check_characters(head.first_line)) return *complaint;
+    if (auto complaint = check_carriage_returns(head.first_line)) return *complaint;
     return head;
   }
+  if (auto complaint = check_controls(text.substr(known))) return *complaint;
   if (text.size() < limits.head_bytes_max) return HeadNeedsMore{at};
   return too_large(text.find('\n') == std::string_view::npos, limits.head_bytes_max);
 }

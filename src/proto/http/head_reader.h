@@ -19,8 +19,9 @@ struct HeadText {
   std::size_t size = 0;
 };
 
-// Looks for the empty line. Sees bare line feeds as ends too, only to have them refused at once
-// instead of waiting for an end that never comes.
+// Looks for the empty line. Sees bare line feeds as ends too, and control characters where they
+// stand, only to have them refused at once instead of waiting for an end that never comes: what is
+// no HTTP, such as MQTT that begins with a letter, has none.
 std::variant<HeadNeedsMore, HeadText, HttpRefusal> find_head(Bytes in, const HeadLimits& limits,
                                                              std::size_t searched);
 

@@ -166,6 +166,15 @@ TEST(RequestHead, RefusesLinesThatOtherParsersReadDifferently) {
   }
 }
 
+TEST(RequestHead, WhatIsNoTextIsRefusedBeforeItEnds) {
+  const std::string refused = "400 The head has a control character in it.";
+  EXPECT_EQ(verdict("P\x02"), refused);  // PUBREC of MQTT
+  EXPECT_EQ(verdict("GET / HTTP/1.1\r\nHost: a\x7f"), refused);
+  EXPECT_EQ(verdict("GET / HTTP/1.1\r\nHost: a\r"), "more");
+  EXPECT_EQ(verdict("GET / HTTP/1.1\r\nHost: \xc3\xa9\t"), "more");
+  EXPECT_EQ(verdict("GET / HTTP/1.1\r\nHost: a\r\n\r\n\x02"), "200");  // behind the head
+}
+
 TEST(RequestHead, WantsExactlyOneHost) {
   EXPECT_EQ(verdict("GET / HTTP/1.1\r\n\r\n"),
             "400 There is no Host header: HTTP/1.1 demands one.");
