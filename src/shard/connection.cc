@@ -67,7 +67,10 @@ void Connection::enter(Stage stage, milliseconds limit) {
 void Connection::on_io(IoEvents events) {
   if (events.writable) on_wire_writable();
   if (events.readable && stage_ != Stage::kFinished) {
-    if (suspect_) {
+    if (waits()) {
+      if (events.hang_up) on_hang_up();
+      update_interest();
+    } else if (suspect_) {
       read_as_suspect();
     } else {
       read();
@@ -97,8 +100,6 @@ void Connection::read() {
     case IoKind::kWouldBlock:
       return;
     case IoKind::kClosed:
-      if (disconnect_held_) return;  // it ends in a moment, by the DISCONNECT
-      [[fallthrough]];
     case IoKind::kError:
       abort(DetachCause::kConnectionLost);
       return;
@@ -122,6 +123,10 @@ void Connection::on_tls_bytes(MutableBytes cipher, MutableBytes plain_scratch) {
   decrypting_ = false;
   if (!answer.empty()) send_wire(answer.view());
   if (closing()) return;
+  if (progress.state != TlsState::kOpen && waits()) {
+    end_held_ = true;
+    return;
+  }
   switch (progress.state) {
     case TlsState::kOpen:
       if (stage_ == Stage::kTls && tls_->handshake_done()) {
@@ -241,11 +246,15 @@ void Connection::send_publish(const mqtt::Message& message, const mqtt::PublishF
 Outlet Connection::outlet() {
   if (closing())
     return Outlet::kCongested;  // until the session is detached, at the end of the turn
-  const ConnectionLimits& limits = shard_->options().connection;
-  // A large burst within one turn is no sign of a slow peer: the socket may take it now.
-  if (out_.size() >= limits.congested_bytes && wire_left() == 0) flush();
-  starved_ = unsent_bytes() >= limits.congested_bytes;
+  starved_ = congested();
   return starved_ ? Outlet::kCongested : Outlet::kReady;
+}
+
+bool Connection::congested() {
+  const uint32_t limit = shard_->options().connection.congested_bytes;
+  // A large burst within one turn is no sign of a slow peer: the socket may take it now.
+  if (out_.size() >= limit && wire_left() == 0) flush();
+  return unsent_bytes() >= limit;
 }
 
 void Connection::flush() {
@@ -254,14 +263,15 @@ void Connection::flush() {
     out_.release();
     return;
   }
-  if (!out_.empty()) {
+  if (!out_.empty() && !broken_) {
     if (tls_) {
       ByteBuffer& cipher = cipher_out();
-      if (!tls_->seal(out_.view(), cipher)) {
-        abort(DetachCause::kConnectionLost);
-        return;
+      if (tls_->seal(out_.view(), cipher)) {
+        send_wire(cipher.view());
+      } else {
+        end_held_ = true;  // nor can anything be read any more
+        on_broken();
       }
-      send_wire(cipher.view());
       cipher.clear();
     } else {
       send_wire(out_.view());
@@ -281,16 +291,13 @@ ByteBuffer& Connection::cipher_out() {
 
 // Sends what the socket takes now; the rest waits in wire_ for writability.
 void Connection::send_wire(Bytes bytes) {
-  if (stage_ == Stage::kFinished) return;
+  if (stage_ == Stage::kFinished || broken_) return;
   const bool first = wire_left() == 0;
   if (first) {
     // The last bytes of one who reads no more share a segment with our end of the stream.
     const bool last = stage_ == Stage::kClosing && !lingers_;
     IoResult sent = tcp_send(fd_.get(), bytes, last ? SendWhen::kWithWhatFollows : SendWhen::kNow);
-    if (sent.kind == IoKind::kError || sent.kind == IoKind::kClosed) {
-      abort(DetachCause::kConnectionLost);
-      return;
-    }
+    if (sent.kind == IoKind::kError || sent.kind == IoKind::kClosed) return on_broken();
     const std::size_t count = sent.kind == IoKind::kBytes ? sent.count : 0;
     shard_->counters().bytes_sent.add(count);
     note_output();
@@ -316,10 +323,7 @@ void Connection::on_wire_writable() {
   }
   IoResult sent = tcp_send(fd_.get(), wire_.view().subspan(wire_sent_));
   if (sent.kind == IoKind::kWouldBlock) return;
-  if (sent.kind != IoKind::kBytes) {
-    abort(DetachCause::kConnectionLost);
-    return;
-  }
+  if (sent.kind != IoKind::kBytes) return on_broken();
   shard_->counters().bytes_sent.add(sent.count);
   note_output();
   wire_sent_ += static_cast<uint32_t>(sent.count);
@@ -333,6 +337,8 @@ void Connection::on_wire_writable() {
   update_interest();
   if (starved_ && session_ && unsent_bytes() < shard_->options().connection.congested_bytes / 2) {
     starved_ = false;
+    resume_input();  // before what waits in the session congests the outlet again
+    if (!session_) return;
     session_->on_outlet_ready(shard_->effects(), shard_->now());
     shard_->settle();
   }
@@ -344,10 +350,11 @@ std::size_t Connection::wire_left_max() const {
                   : shard_->options().connection.output_bytes_max;
 }
 
-// Reads unless the peer leaves too much of our output lying; writes while there is some.
+// Reads unless the peer leaves too much of our output lying, or input waits; writes while there is
+// some. Whoever lets input wait need not call this: on_io() does when more has come.
 void Connection::update_interest() {
   if (!watched_) return;
-  const bool read = (wire_left() <= wire_left_max() && stage_ != Stage::kWaiting) || closing();
+  const bool read = (wire_left() <= wire_left_max() && !waits()) || closing();
   const bool write = wire_left() > 0;
   const auto wanted = static_cast<IoInterest>((read ? 1 : 0) | (write ? 2 : 0));
   if (wanted == interest_) return;
@@ -371,7 +378,7 @@ void Connection::refuse_connect(ReasonCode code, std::string_view peer_says,
 
 void Connection::close(CloseStyle style, ReasonCode reason, std::string_view sentence,
                        DetachCause cause) {
-  take_held_disconnect();  // it was said before whatever ends the connection now
+  hurry_input();  // it was said before whatever ends the connection now
   if (closing()) return;
   if (style == CloseStyle::kWithDisconnect && session_) {
     FL_LOG(kInfo, "connection.closed", {"device", session_->name()},
@@ -417,10 +424,35 @@ void Connection::on_all_sent() {
 
 void Connection::abort(DetachCause cause) {
   if (stage_ == Stage::kFinished) return;
-  take_held_disconnect();  // it was said before the connection broke
   if (!closing()) detach_cause_ = cause;
   stage_ = Stage::kFinished;
   shard_->close_later(*this);
+}
+
+// The peer is gone, and input waits.
+void Connection::on_hang_up() {
+  if (parked()) return abort(DetachCause::kConnectionLost);
+  on_broken();
+  resume_input();
+}
+
+// Whoever reads no more may have said something before: the end of the stream, which is next, is
+// the end. What waits for others waits no more.
+void Connection::on_broken() {
+  if (closing()) return abort(detach_cause_);
+  broken_ = true;
+  wire_.release();
+  wire_sent_ = 0;
+  stalled_since_ = Instant::max();
+  update_interest();
+  resume_later();
+}
+
+// It is about to be closed for a reason of our own.
+void Connection::hurry_input() {
+  if (!input_held_) return;
+  hurried_ = true;
+  resume_input();
 }
 
 void Connection::evict() {
@@ -474,9 +506,11 @@ void Connection::on_timer(Instant now) {
     if (wire_left() > 0 && now >= stalled_since_ + shard_->options().connection.stalled_max) {
       FL_LOG(kInfo, "connection.stalled", {"device", session_->name()},
              {"cause", "the client takes no more data"}, {"source", peer_.text()});
+      hurry_input();
       abort(DetachCause::kConnectionLost);
       return;
     }
+    if (input_held_) last_packet_ = now;  // nothing is read: it may have said something
     if (keep_alive_interval_.count() > 0 && now >= last_packet_ + keep_alive_interval_) {
       close(CloseStyle::kWithDisconnect, ReasonCode::kKeepAliveTimeout,
             "no packet within one and a half times the keep alive", DetachCause::kConnectionLost);
@@ -524,6 +558,7 @@ void Connection::leave() {
   timer_.cancel();
   ListLink<ResidentTag>::unlink();
   ListLink<FlushTag>::unlink();
+  ListLink<LaterTag>::unlink();
 }
 
 bool Connection::join(Shard& shard) {
@@ -534,11 +569,7 @@ bool Connection::join(Shard& shard) {
 
 void Connection::resume_connect() {
   enter(Stage::kAwaitConnect, shard_->options().suspect.connect_max);
-  update_interest();
-  ByteBuffer bytes = std::move(tail_);
-  ByteBuffer frames = pending_ ? std::move(pending_->frames) : ByteBuffer();
-  on_mqtt_bytes(bytes.view());
-  if (!frames.empty() && !closing()) on_frames(frames.mutable_view());
+  take_up_tail();
 }
 
 void Connection::attach(HostedSession& session, seconds keep_alive_interval,

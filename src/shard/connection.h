@@ -35,13 +35,12 @@ struct RequestHead;
 
 struct ResidentTag {};
 struct FlushTag {};
-struct ClosingTag {};
+struct LaterTag {};
 
 // A CONNECT that is authenticated and not accepted yet, as another shard or a later moment has to.
 struct PendingConnect {
   Identity identity;
   enum class Takeover : uint8_t { kNotReserved, kReserved } takeover = Takeover::kNotReserved;
-  ByteBuffer frames = {};  // read meanwhile, where they may be compressed: see on_frames()
 };
 
 // One client's way in: socket, TLS if any, WebSocket if any, MQTT packets. Glue of stages in a
@@ -59,11 +58,17 @@ struct PendingConnect {
 // and nothing is compressed by us. A compressed message is gathered, bounded like any other, and
 // inflated at once by the shard's inflater: there is no state between messages.
 //
+// Input may have to wait: behind a CONNECT that moves or waits, and behind a SUBSCRIBE (see
+// hold_back()). It stays in tail_ as it came, and what ends the stream keeps its place behind it.
+// Meanwhile no more is read, so that there is what one read gives, and a packet. Whoever let it
+// wait calls resume_later(). When the connection breaks or is closed nothing waits any longer: what
+// was said before that takes effect first.
+//
 // Nothing is destroyed while its own code runs: close() marks, the shard's end of turn does.
 class Connection final : public IoHandler,
                          public ListLink<ResidentTag>,
                          public ListLink<FlushTag>,
-                         public ListLink<ClosingTag> {
+                         public ListLink<LaterTag> {
  public:
   Connection(Shard& shard, UniqueFd fd, const SocketAddress& peer, const ListenerOptions& listener);
   ~Connection();
@@ -122,8 +127,11 @@ class Connection final : public IoHandler,
   // has had its own line. What exceeds the client's Maximum Packet Size is left out.
   void refuse_connect(ReasonCode code, std::string_view peer_says, uint32_t peer_packet_size_max);
 
-  // The session's SUBACKs are out: a DISCONNECT that came behind the SUBSCRIBEs takes effect.
-  void take_held_disconnect();
+  // What input had to wait for is done: it is taken up in the shard's time for that, and here.
+  void resume_later();
+  void resume_input();
+  // Whether somebody is still there to read answers.
+  [[nodiscard]] bool reaches_peer() const { return !closing() && !hurried_ && !broken_; }
 
   // Accepted: packets go to the session from now on.
   void attach(HostedSession& session, seconds keep_alive_interval, uint32_t packet_bytes_max);
@@ -161,6 +169,7 @@ class Connection final : public IoHandler,
 
   void read();
   void read_as_suspect();
+  [[nodiscard]] bool congested();
   void on_wire_writable();
   void update_interest();
   void on_all_sent();
@@ -181,12 +190,19 @@ class Connection final : public IoHandler,
   void on_frames(MutableBytes piece);
   void on_compressed(Bytes piece, LastPiece last);
   void break_off(CloseCode code);
-  // Whether frames are to wait as they are, lest they grow before CONNECT is accepted.
-  [[nodiscard]] bool holds_frames() const { return deflates() && parked(); }
   [[nodiscard]] bool deflates() const { return server_window_bits_ != 0; }
 
   void on_mqtt_bytes(Bytes piece);
   void complete_tail(Bytes& piece);
+  // Whether a packet that begins so, and all behind it, has to wait from now on.
+  [[nodiscard]] bool hold_back(std::byte first);
+  // Whether what is read has to wait.
+  [[nodiscard]] bool waits() const { return input_held_ || parked(); }
+  [[nodiscard]] bool takes_packets() const { return !closing() && !waits(); }
+  void take_up_tail();
+  void hurry_input();
+  void on_hang_up();
+  void on_broken();
   [[nodiscard]] mqtt::ProtocolVersion header_version() const;
   void on_packet(const mqtt::FixedHeader& header, Bytes packet);
   void on_connect(Bytes packet, Bytes body);
@@ -221,7 +237,7 @@ class Connection final : public IoHandler,
   const ListenerOptions* listener_;  // of the server's options, which outlive the shards
   std::unique_ptr<TlsStream> tls_;
   std::unique_ptr<PendingConnect> pending_;  // while it moves or waits
-  ByteBuffer tail_;  // an incomplete packet or head; behind it, a part of a compressed message
+  ByteBuffer tail_;  // an incomplete packet or head, or input that waits; tail_rest_ behind it
   ByteBuffer out_;   // leased: what is to be sent at the end of the turn
   ByteBuffer wire_;  // what the socket would not take
   FrameReader frames_;
@@ -234,7 +250,9 @@ class Connection final : public IoHandler,
   uint32_t wire_sent_ = 0;  // of wire_, which output_bytes_max keeps far below 4 GiB
   std::chrono::duration<uint32_t> keep_alive_interval_{0};  // seconds; at most 27 h
   std::chrono::duration<uint32_t> last_output_{0};  // seconds of the loop's clock; once open
-  uint32_t compressed_size_ = 0;                    // of the part in tail_
+  // Bytes at the end of tail_ that are not MQTT: the part of a compressed message that has come, or
+  // else, while input waits, WebSocket frames.
+  uint32_t tail_rest_ = 0;
   Stage stage_;
   uint8_t server_window_bits_ = 0;  // as in DeflateAgreement; 0: none
   Framing framing_ = Framing::kBare;
@@ -243,9 +261,12 @@ class Connection final : public IoHandler,
   DetachCause detach_cause_ = DetachCause::kConnectionLost;
   bool watched_ : 1 = false;
   bool suspect_ : 1 = true;
-  bool proxied_ : 1 = false;          // a PROXY header has been read
-  bool disconnect_held_ : 1 = false;  // in tail_, until every SUBACK is out
-  bool decrypting_ : 1 = false;       // within on_tls_bytes()
+  bool proxied_ : 1 = false;     // a PROXY header has been read
+  bool input_held_ : 1 = false;  // of one who is attached: waits in tail_
+  bool end_held_ : 1 = false;    // of TLS, behind what waits
+  bool hurried_ : 1 = false;     // about to be closed: nothing waits any more
+  bool broken_ : 1 = false;      // nothing can be sent; what has come is still read
+  bool decrypting_ : 1 = false;  // within on_tls_bytes()
   bool lingers_ : 1 = true;   // until the peer has closed its side, so that it gets our last bytes
   bool starved_ : 1 = false;  // the session was told that the outlet is congested
   MethodTimer<Connection, &Connection::on_timer> timer_{*this};

@@ -23,7 +23,7 @@ struct Connection::FrameSink {
   Connection& connection;
 
   [[nodiscard]] Flow flow() const {
-    return connection.closing() || connection.holds_frames() ? Flow::kStop : Flow::kContinue;
+    return connection.takes_packets() ? Flow::kContinue : Flow::kStop;
   }
   Flow on_data(MutableBytes piece) {
     connection.on_mqtt_bytes(piece);
@@ -207,37 +207,43 @@ void Connection::answer_http(const RequestHead& head) {
 
 void Connection::on_frames(MutableBytes piece) {
   std::optional<CloseCode> broken;
-  if (!holds_frames()) broken = frames_.feed_some(piece, FrameSink{*this});
-  if (broken && !closing()) return break_off(*broken);
-  if (holds_frames()) pending_->frames.append(piece);
+  if (!waits()) broken = frames_.feed_some(piece, FrameSink{*this});
+  if (closing()) return;
+  if (broken) return break_off(*broken);
+  if (!waits()) return;
+  tail_.append(piece);
+  tail_rest_ += static_cast<uint32_t>(piece.size());
 }
 
 void Connection::on_compressed(Bytes piece, LastPiece last) {
-  if (disconnect_held_ || closing()) return;
-  const std::size_t before = tail_.size() - compressed_size_;  // of a packet that is not complete
+  if (closing()) return;
+  const std::size_t before = tail_.size() - tail_rest_;  // of a packet that is not complete
   const std::size_t suspect_bytes_max = shard_->options().suspect.bytes_max;
-  const std::size_t size = compressed_size_ + piece.size();
+  const std::size_t size = tail_rest_ + piece.size();
   if (suspect_ && before + size > suspect_bytes_max) return break_off(CloseCode::kMessageTooBig);
-  const bool gathered = compressed_size_ > 0 || last == LastPiece::kNo;
+  const bool gathered = tail_rest_ > 0 || last == LastPiece::kNo;
   if (gathered) {
     tail_.append(piece);
-    compressed_size_ = static_cast<uint32_t>(size);
+    tail_rest_ = static_cast<uint32_t>(size);
   }
   if (last == LastPiece::kNo) return;
   const std::size_t most =
       suspect_ ? suspect_bytes_max - before : std::size_t{packet_bytes_max_} + 16;
-  ByteBuffer& message = shard_->inflated_scratch();
+  // Taken away while it is in use: a CONNECT in it makes what its predecessor had held take effect.
+  ByteBuffer message = std::move(shard_->inflated_scratch());
   message.clear();
   const auto outcome =
       shard_->inflater().inflate(gathered ? tail_.view().subspan(before) : piece, most, message);
   if (gathered) {
     tail_.truncate(before);
-    compressed_size_ = 0;
+    tail_rest_ = 0;
     if (tail_.empty()) tail_.release();
   }
   switch (outcome) {
     case Inflater::Outcome::kDone:
-      return on_mqtt_bytes(message.view());
+      on_mqtt_bytes(message.view());
+      shard_->inflated_scratch() = std::move(message);
+      return;
     case Inflater::Outcome::kTooLarge:
       return break_off(CloseCode::kMessageTooBig);
     case Inflater::Outcome::kCorrupt:
@@ -259,9 +265,9 @@ void Connection::break_off(CloseCode code) {
 // --- MQTT ----------------------------------------------------------------------------------------
 
 void Connection::on_mqtt_bytes(Bytes piece) {
-  if (disconnect_held_) return;  // nothing may follow a DISCONNECT
-  if (!parked() && !tail_.empty()) complete_tail(piece);
-  while (!piece.empty() && !closing() && !disconnect_held_ && !parked()) {
+  if (!waits() && !tail_.empty()) complete_tail(piece);
+  while (!piece.empty() && takes_packets()) {
+    if (hold_back(piece.front())) break;
     auto header = mqtt::read_fixed_header(piece, packet_bytes_max_, header_version());
     if (!header) return protocol_error(header.error());
     if (!*header || piece.size() < (*header)->packet_size()) break;
@@ -269,7 +275,27 @@ void Connection::on_mqtt_bytes(Bytes piece) {
     piece = piece.subspan(packet.size());
     on_packet(**header, packet);
   }
-  if (!closing() && !disconnect_held_) tail_.append(piece);
+  if (!closing()) tail_.append(piece);
+}
+
+// Answers have the order of what they answer: behind a SUBSCRIBE that waits for other shards only
+// more of them go on, as many as the exchange has room for. It waits for the next turn when this
+// one has found enough retained messages, and while the client does not take those of earlier ones.
+bool Connection::hold_back(std::byte first) {
+  if (stage_ != Stage::kOpen || hurried_ || broken_) return false;
+  constexpr int kTypeShift = 4;
+  const auto type = static_cast<mqtt::PacketType>(std::to_integer<uint8_t>(first) >> kTypeShift);
+  if (type != mqtt::PacketType::kSubscribe) {
+    input_held_ = !session_->subscribes_pending.empty();
+    return input_held_;
+  }
+  const Exchange& exchange = shard_->exchange();
+  const bool next_turn = exchange.has_found_enough();
+  const bool too_slow = congested();
+  input_held_ = next_turn || too_slow || !exchange.has_room_for_subscribe(*session_);
+  if (too_slow) starved_ = true;  // on_wire_writable() goes on
+  if (next_turn) resume_later();
+  return input_held_;
 }
 
 // Until CONNECT has said which, the strictest.
@@ -279,7 +305,8 @@ mqtt::ProtocolVersion Connection::header_version() const {
 
 // Takes from `piece` what the packet in tail_ lacks, and no more.
 void Connection::complete_tail(Bytes& piece) {
-  while (!tail_.empty() && !closing() && !disconnect_held_ && !parked()) {
+  while (!tail_.empty() && takes_packets()) {
+    if (hold_back(tail_.view().front())) return;
     auto header = mqtt::read_fixed_header(tail_.view(), packet_bytes_max_, header_version());
     if (!header) return protocol_error(header.error());
     const std::size_t wanted = *header ? (*header)->packet_size() : tail_.size() + 1;
@@ -304,11 +331,7 @@ void Connection::protocol_error(const Reject& error) {
 void Connection::on_packet(const mqtt::FixedHeader& header, Bytes packet) {
   last_packet_ = shard_->now();
   Bytes body = packet.subspan(header.header_size);
-  if (stage_ == Stage::kOpen && header.type == mqtt::PacketType::kDisconnect &&
-      !session_->subscribes_pending.empty()) {
-    tail_.append(packet);
-    disconnect_held_ = true;
-  } else if (stage_ == Stage::kOpen) {
+  if (stage_ == Stage::kOpen) {
     on_session_packet(header, body);
     shard_->settle();
   } else if (header.type == mqtt::PacketType::kConnect) {
@@ -319,14 +342,30 @@ void Connection::on_packet(const mqtt::FixedHeader& header, Bytes packet) {
   }
 }
 
-void Connection::take_held_disconnect() {
-  if (!disconnect_held_) return;
-  disconnect_held_ = false;
-  const ByteBuffer packet = std::move(tail_);
-  const auto header = mqtt::read_fixed_header(packet.view(), packet_bytes_max_, version_);
-  FL_ASSERT(header.ok() && *header);
-  on_session_packet(**header, packet.view().subspan((*header)->header_size));
-  shard_->settle();
+void Connection::resume_later() {
+  if (input_held_ || end_held_) shard_->resume_later(*this);
+}
+
+void Connection::resume_input() {
+  if (closing() || parked()) return;
+  if (input_held_) {
+    input_held_ = false;
+    take_up_tail();
+  } else if (end_held_) {
+    abort(DetachCause::kConnectionLost);
+  }
+}
+
+// Packets and frames that have waited, then the end if it was behind them; some may wait again.
+void Connection::take_up_tail() {
+  ByteBuffer waited = std::move(tail_);
+  const std::size_t frames = std::exchange(tail_rest_, 0);
+  const MutableBytes all = waited.mutable_view();
+  on_mqtt_bytes(all.first(all.size() - frames));
+  if (frames > 0 && !closing()) on_frames(all.last(frames));
+  if (!takes_packets()) return;
+  if (end_held_) return abort(DetachCause::kConnectionLost);
+  update_interest();
 }
 
 void Connection::on_connect(Bytes packet, Bytes body) {

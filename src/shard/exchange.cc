@@ -14,6 +14,11 @@ namespace {
 
 constexpr uint32_t kSweepBudget = 2000;
 constexpr std::size_t kHeldCountMax = 1000;  // of one session, for the time between two shards
+// SUBSCRIBEs of one session that wait for other shards, and retained messages that the last of them
+// may have found (on all shards, by this one's part) for another one to join it.
+constexpr std::size_t kPendingCountMax = 64;
+constexpr std::size_t kPendingFoundMax = 200;
+constexpr std::size_t kFoundPerTurnMax = 2000;  // retained messages, before SUBSCRIBEs wait
 
 // The parts of a filter that the session has checked.
 mqtt::FilterParts parts_of(std::string_view filter) {
@@ -279,7 +284,7 @@ void Exchange::subscribe(HostedSession& session, std::span<const SubscriptionGra
       shard_.counters().subscriptions_now.add();
       want(grant.filter);
     }
-    if (!asks_for_retained(grant)) continue;
+    if (!asks_for_retained(session, grant)) continue;
     pending.grants.back().filter = grant.filter;
     ask_retained(i, grant.filter, syncs, pending.retained);
   }
@@ -306,8 +311,20 @@ void Exchange::add_shared(HostedSession& session, const mqtt::FilterParts& parts
   }
 }
 
-// MQTT 5.0 section 3.3.1.3: shared subscriptions get none.
-bool Exchange::asks_for_retained(const SubscriptionGrant& grant) const {
+bool Exchange::has_room_for_subscribe(const HostedSession& session) const {
+  const auto& waiting = session.subscribes_pending;
+  if (waiting.empty()) return true;
+  const auto last = pending_.find(waiting.back());
+  FL_ASSERT(last != pending_.end());
+  return waiting.size() < kPendingCountMax &&
+         last->second.retained.size() * shard_.shard_count() <= kPendingFoundMax;
+}
+
+bool Exchange::has_found_enough() const { return found_this_turn_ >= kFoundPerTurnMax; }
+
+// MQTT 5.0 section 3.3.1.3: shared subscriptions get none. Nor does who is not there to read them.
+bool Exchange::asks_for_retained(const HostedSession& session, const SubscriptionGrant& grant) {
+  if (!session.connection->reaches_peer()) return false;
   switch (grant.options.retain_handling) {
     case mqtt::RetainHandling::kSend:
       return true;
@@ -334,8 +351,10 @@ void Exchange::ask_retained(uint32_t grant, std::string_view filter,
 }
 
 void Exchange::find_retained(uint32_t grant, std::string_view filter, Found& found) {
+  const std::size_t before = found.size();
   retained_.match(filter, shard_.now(),
                   [&](const mqtt::MessageRef& message) { found.emplace_back(grant, message); });
+  found_this_turn_ += found.size() - before;
 }
 
 // Asks the shards that have something to say. All are asked when the SUBACK must wait until all
@@ -391,7 +410,7 @@ void Exchange::on_message(SubscribeSyncReply&& m) {
   if (!waiting.empty()) return;
   settle();  // SUBACK and retained messages, before what came since
   release(session_id);
-  if (session->connection) session->connection->take_held_disconnect();
+  if (session->connection) session->connection->resume_later();
 }
 
 void Exchange::complete(PendingSubscribe&& pending) {

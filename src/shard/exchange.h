@@ -38,6 +38,12 @@ class Exchange {
   void publish(mqtt::MessageRef message) { outbound_.push_back(std::move(message)); }
   void subscribe(HostedSession& session, std::span<const SubscriptionGrant> grants,
                  const mqtt::SubackPacket& suback);
+  // Whether one more may run beside those of the session that wait for other shards. Many do where
+  // there is little to wait for; what they find is held for them meanwhile, so it must not be much.
+  [[nodiscard]] bool has_room_for_subscribe(const HostedSession& session) const;
+  // Whether further SUBSCRIBEs are better left to the next turn: others have to be served, too.
+  [[nodiscard]] bool has_found_enough() const;
+  void begin_turn() { found_this_turn_ = 0; }
   void unsubscribe(HostedSession& session, std::string_view filter);
   void hand_back(const SharedOrigin& origin, mqtt::MessageRef message) {
     handed_back_.push_back({origin, std::move(message)});
@@ -131,7 +137,8 @@ class Exchange {
                  Presence presence);
   void leave_here(std::string_view group, std::string_view filter, uint64_t session);
   [[nodiscard]] uint16_t owner_of_group(std::string_view group, std::string_view filter) const;
-  [[nodiscard]] bool asks_for_retained(const SubscriptionGrant& grant) const;
+  [[nodiscard]] static bool asks_for_retained(const HostedSession& session,
+                                              const SubscriptionGrant& grant);
   void find_retained(uint32_t grant, std::string_view filter, Found& found);
   void ask_retained(uint32_t grant, std::string_view filter, std::vector<SubscribeSync>& syncs,
                     Found& found);
@@ -154,8 +161,9 @@ class Exchange {
   std::unordered_map<uint64_t, PendingReply> replies_;
   std::unordered_map<uint64_t, std::vector<Held>> held_;  // by session, oldest first
   uint64_t next_token_ = 1;
-  uint32_t unconfirmed_ = 0;  // requests under way that may stand for an announced interest
-  bool announced_ = false;    // by want(), since it was last set to false
+  std::size_t found_this_turn_ = 0;  // retained messages
+  uint32_t unconfirmed_ = 0;         // requests under way that may stand for an announced interest
+  bool announced_ = false;           // by want(), since it was last set to false
 };
 
 }  // namespace fairlead

@@ -59,8 +59,9 @@ void Shard::begin() {
 }
 
 void Shard::turn(milliseconds max_wait) {
-  loop_.turn(max_wait);
+  loop_.turn(resumes_.empty() ? max_wait : milliseconds(0));
   take_mail();
+  resume_inputs();
   end_turn();
   admission_budget_.begin_turn(peers_.clock.now() - now());
 }
@@ -69,6 +70,12 @@ void Shard::take_mail() {
   inbox_.drain([this](ShardMessage&& message) {
     std::visit([this](auto&& m) { on_message(std::move(m)); }, std::move(message));
   });
+}
+
+// Each in its turn, some perhaps not in this one.
+void Shard::resume_inputs() {
+  exchange_.begin_turn();
+  while (!resumes_.empty() && !exchange_.has_found_enough()) resumes_.pop_front().resume_input();
 }
 
 // Mail goes before output: what a client has been told is then on its way to every shard.
@@ -82,7 +89,7 @@ void Shard::end_turn() {
 }
 
 void Shard::take_leave() {
-  IntrusiveList<Connection, ClosingTag> leaving;
+  IntrusiveList<Connection, LaterTag> leaving;
   leaving.splice(closings_);
   while (!leaving.empty()) {
     Connection& connection = leaving.pop_front();
@@ -179,7 +186,12 @@ void Shard::remove_suspect(Connection& connection) {
 }
 
 void Shard::close_later(Connection& connection) {
-  if (!static_cast<ListLink<ClosingTag>&>(connection).linked()) closings_.push_back(connection);
+  static_cast<ListLink<LaterTag>&>(connection).unlink();  // it may be on either list
+  closings_.push_back(connection);
+}
+
+void Shard::resume_later(Connection& connection) {
+  if (!static_cast<ListLink<LaterTag>&>(connection).linked()) resumes_.push_back(connection);
 }
 
 // Called at the end of the connection's own on_io(), as its last act there.

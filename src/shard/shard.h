@@ -33,8 +33,9 @@ struct ShardPeers {
 // core's part of the router. run() is its thread; everything but post_from_outside(), counters()
 // and the constructor is that thread's alone.
 //
-// A turn: read every ready connection and run its session; take in what other shards sent; let
-// closing connections take leave; hand mail to other shards; send what connections gathered.
+// A turn: read every ready connection and run its session; take in what other shards sent; go on
+// with input that waited for it; let closing connections take leave; hand mail to other shards;
+// send what connections gathered.
 class Shard {
  public:
   Shard(uint16_t index, ShardPeers& peers);
@@ -101,6 +102,8 @@ class Shard {
   void add_connection(UniqueFd fd, const SocketAddress& peer, const ListenerOptions& listener);
   void flush_later(Connection& connection) { flushes_.push_back(connection); }
   void close_later(Connection& connection);
+  // Goes on with input that has waited, when no session's call is under way.
+  void resume_later(Connection& connection);
   void hand_over(Connection& connection);
 
   [[nodiscard]] bool has_room_for_session(std::string_view key) const;
@@ -118,6 +121,7 @@ class Shard {
 
  private:
   void take_mail();
+  void resume_inputs();
   void on_message(Handover&& m);
   void on_message(Control&& m) { m.run(*this); }
   template <class Message>
@@ -150,7 +154,8 @@ class Shard {
   IntrusiveList<Connection, ResidentTag> suspects_;  // owned; in the order of their arrival
   IntrusiveList<Connection, ResidentTag> admitted_;  // owned, as are evicted suspects in here
   IntrusiveList<Connection, FlushTag> flushes_;
-  IntrusiveList<Connection, ClosingTag> closings_;
+  IntrusiveList<Connection, LaterTag> closings_;
+  IntrusiveList<Connection, LaterTag> resumes_;
   std::vector<Inbox::Batch> mail_;  // for each shard, of this turn
   std::vector<ByteBuffer> spare_buffers_;
   ByteBuffer packet_scratch_;
