@@ -1,3 +1,6 @@
+#include <atomic>
+#include <thread>
+
 #include "hostile/hostile.h"
 
 // More of everything than anybody needs: half-open handshakes, pings, wills, retained messages,
@@ -188,6 +191,85 @@ TEST_P(Floods, RetainedMessagesAreBounded) {
   peer.publish("flood/again", "x", kQos1, Retain::kYes);
   own.settle();
   EXPECT_EQ(own.engine().counters().retained_now, 1u);
+}
+
+// Each of many SUBSCRIBEs asks for all retained messages again.
+class SubscribeFlood : public HostileTest {
+ protected:
+  static constexpr int kRetained = 2'000;
+  TestServer& server() override {
+    if (!server_) {
+      server_ = std::make_unique<TestServer>(
+          TestServerOptions{.shard_count = 2, .adjust = [](ServerOptions& options) {
+                              options.sys_interval = seconds(0);  // they are retained, too
+                            }});
+    }
+    return *server_;
+  }
+  void SetUp() override {
+    HostileTest::SetUp();
+    TestClient publisher(server(), Transport::kTcp);
+    publisher.connect(unique("p"));
+    for (int i = 0; i < kRetained; ++i) {
+      publisher.send_publish("flood/" + std::to_string(i), "x", kQos0, Retain::kYes);
+    }
+    publisher.ping();
+    publisher.expect("PINGRESP");
+    server().settle();
+  }
+  // So many in one piece; the packet identifiers count up.
+  [[nodiscard]] std::string subscribes(int count, Qos qos) const {
+    std::string bytes;
+    for (int id = 1; id <= count; ++id) {
+      bytes +=
+          raw::packet(0x82, raw::u16(static_cast<std::size_t>(id)) + raw::properties(version()) +
+                                raw::text("flood/#") + static_cast<char>(qos));
+    }
+    return bytes;
+  }
+  std::unique_ptr<TestServer> server_;
+};
+FL_EVERY_VERSION(SubscribeFlood);
+
+TEST_P(SubscribeFlood, WhoseAnswersAreNotReadIsBounded) {
+  for (const Qos qos : {kQos0, kQos1}) {
+    TestClient peer = connected();
+    keep_receive_buffer_small(peer.wire());
+    server().settle();
+    const std::string bytes = subscribes(1'000, qos);
+    ByteBuffer frame;
+    if (is_ws(transport())) append_frame(frame, Opcode::kBinary, as_bytes(bytes), MaskKey{});
+    const HeapGrowth growth;
+    std::atomic<bool> over = false;
+    std::size_t peak = 0;
+    std::thread watch([&] {
+      for (; !over; std::this_thread::yield()) peak = std::max(peak, growth.bytes());
+    });
+    flood(server(), peer.wire(), is_ws(transport()) ? frame.view() : as_bytes(bytes));
+    server().settle();
+    over = true;
+    watch.join();
+    EXPECT_LT(peak, 3 * 1'024 * kKiB);  // of that, 1 MiB of output and 1 MiB of messages
+    peer.wire().reset();
+  }
+}
+
+TEST_P(SubscribeFlood, WhoseAnswersAreReadIsServedInOrder) {
+  const int count = under_sanitizer() ? 10 : 30;
+  TestClient peer = connected();
+  peer.send_bytes(subscribes(count, kQos0));
+  peer.ping();
+  int messages = 0;
+  int answered = 0;
+  for (std::string line = peer.next(); line != "PINGRESP"; line = peer.next()) {
+    if (line.starts_with("PUBLISH ")) {
+      ++messages;
+    } else {
+      EXPECT_EQ(line, "SUBACK " + std::to_string(++answered) + " 00");
+    }
+  }
+  EXPECT_EQ(answered, count);
+  EXPECT_GT(messages, kRetained);
 }
 
 TEST_P(Floods, SubscriptionChurnGivesItsMemoryBack) {

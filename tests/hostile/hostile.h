@@ -54,6 +54,7 @@ template <class Packet>
 class HeapGrowth {
  public:
   HeapGrowth();
+  [[nodiscard]] std::size_t bytes() const;
   void expect_below(std::size_t bytes, Where at = Where::here()) const;
 
  private:
