@@ -11,9 +11,9 @@
 
 #include "auth/credentials.h"
 #include "base/log.h"
+#include "base/temp_dir_for_test.h"
 #include "client_end.h"
 #include "proto/ws/handshake.h"
-#include "registry/temp_dir_for_test.h"
 #include "shard/shard.h"
 
 namespace {

@@ -9,7 +9,7 @@
 #include "app/edit_distance.h"
 #include "app/output.h"
 #include "app/secret_option.h"
-#include "registry/temp_dir_for_test.h"
+#include "base/temp_dir_for_test.h"
 
 namespace fairlead {
 namespace {

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "registry/temp_dir_for_test.h"
+#include "base/temp_dir_for_test.h"
 
 namespace fairlead {
 namespace {

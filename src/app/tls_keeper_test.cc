@@ -7,8 +7,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/temp_dir_for_test.h"
 #include "net/certificate.h"
-#include "registry/temp_dir_for_test.h"
 
 namespace fairlead {
 namespace {

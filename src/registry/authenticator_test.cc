@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "auth/credentials.h"
-#include "registry/temp_dir_for_test.h"
+#include "base/temp_dir_for_test.h"
 
 namespace fairlead {
 namespace {

@@ -8,7 +8,7 @@
 #include <cstring>
 
 #include "base/time.h"
-#include "registry/sqlite.h"
+#include "sqlite/sqlite.h"
 
 namespace fairlead {
 namespace {

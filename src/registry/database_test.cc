@@ -6,8 +6,8 @@
 #include <fstream>
 #include <string>
 
-#include "registry/sqlite.h"
-#include "registry/temp_dir_for_test.h"
+#include "base/temp_dir_for_test.h"
+#include "sqlite/sqlite.h"
 
 namespace fairlead {
 namespace {

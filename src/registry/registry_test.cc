@@ -8,9 +8,9 @@
 #include <string>
 #include <thread>
 
+#include "base/temp_dir_for_test.h"
 #include "registry/control_socket.h"
-#include "registry/sqlite.h"
-#include "registry/temp_dir_for_test.h"
+#include "sqlite/sqlite.h"
 
 namespace fairlead {
 namespace {

@@ -33,11 +33,12 @@ const mayInclude = {
   ...Object.fromEntries(proto.map((folder) => [folder, ['base']])),
   auth: ['base'],
   net: ['base'],
+  sqlite: ['base'],
   // Of auth only the values that MQTT rules depend on: profile and policy.
   session: ['auth', 'proto/mqtt', 'base'],
   router: ['proto/mqtt', 'base'],
-  store: ['session', 'base'],
-  registry: ['auth', 'base'],
+  store: ['session', 'sqlite', 'base'],
+  registry: ['auth', 'sqlite', 'base'],
   shard: [...proto, 'auth', 'net', 'session', 'router', 'store', 'registry', 'base'],
   services: ['router', 'registry', 'proto/mqtt', 'base'],
   cluster: ['router', 'session', 'store', 'base'],
@@ -112,8 +113,8 @@ const thirdParty = {
   'CLI/': ['app'],
   'httplib.h': ['proto/http', 'api'],
   'nlohmann/': ['services', 'api', 'registry', 'app'],
-  'sqlite3.h': ['registry', 'store'],
-  'zlib.h': ['proto/ws'],
+  'sqlite3.h': ['sqlite'],
+  'zlib.h': ['proto/ws', 'store'],
 };
 
 // A comparison that ends at the first difference tells how much of a guess was right.

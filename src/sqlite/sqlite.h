@@ -7,17 +7,31 @@
 #include <string>
 #include <string_view>
 
+#include "base/bytes.h"
+
 struct sqlite3;
 struct sqlite3_stmt;
 
-// A thin wrapper over SQLite, used inside registry only. It throws SqliteError; database.cc
-// catches it at the border and answers a Reject.
+// A thin wrapper over SQLite, for the folders that keep something on disk. It throws SqliteError;
+// whoever uses it catches that at its border and answers a Reject.
 
 namespace fairlead {
+
+enum class SqliteTrouble : uint8_t {
+  kOther,
+  kDamaged,  // the file is not what SQLite has written
+  kFull,     // no room on the disk
+};
 
 class SqliteError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
+  SqliteError(const std::string& what, SqliteTrouble trouble)
+      : std::runtime_error(what), trouble_(trouble) {}
+  [[nodiscard]] SqliteTrouble trouble() const { return trouble_; }
+
+ private:
+  SqliteTrouble trouble_ = SqliteTrouble::kOther;
 };
 
 // A prepared statement; the connection must outlive it. Parameters count from 1, columns from 0.
@@ -31,12 +45,17 @@ class SqliteStatement {
   // The text must live until the next reset.
   SqliteStatement& bind(int parameter, std::string_view text);
   SqliteStatement& bind(int parameter, int64_t number);
+  SqliteStatement& bind(int parameter, Bytes blob);  // likewise
   // True: a row is there. False: done, and reset for the next run.
   bool step();
   // Runs to the end; for statements without rows.
   void run();
+  // Ends a run before its last row.
+  void reset();
 
   [[nodiscard]] std::string text(int column) const;
+  // Valid until the next step or reset.
+  [[nodiscard]] Bytes blob(int column) const;
   [[nodiscard]] int64_t number(int column) const;
   [[nodiscard]] bool is_null(int column) const;
 
@@ -48,7 +67,11 @@ class SqliteStatement {
 
 class SqliteConnection {
  public:
-  explicit SqliteConnection(const std::filesystem::path& file);
+  // `kReadOnly` leaves the file as it is, its log included.
+  enum class Mode : uint8_t { kCreate, kReadOnly };
+  // `vfs` names the file system to use; empty: the usual one.
+  explicit SqliteConnection(const std::filesystem::path& file, Mode mode = Mode::kCreate,
+                            const std::string& vfs = {});
   SqliteConnection(const SqliteConnection&) = delete;
   SqliteConnection& operator=(const SqliteConnection&) = delete;
   ~SqliteConnection();
@@ -57,6 +80,8 @@ class SqliteConnection {
   void run(const char* sql);
   [[nodiscard]] int64_t number(const char* sql);  // the first column of the first row
   [[nodiscard]] int64_t changed_rows() const;
+  // Makes durable what has been written to the log (WAL) so far.
+  void sync_log();
   [[nodiscard]] sqlite3* get() const { return connection_; }
 
  private:

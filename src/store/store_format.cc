@@ -1,0 +1,80 @@
+#include "store/store_format.h"
+
+#include <zlib.h>
+
+#include <algorithm>
+
+namespace fairlead {
+namespace {
+
+std::string schema() {
+  std::string sql = "CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;";
+  for (std::string_view name : kTableNames) {
+    sql.append("CREATE TABLE ").append(name);
+    sql.append(" (id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;");
+  }
+  sql.append("INSERT INTO meta VALUES ('").append(kEpochKey).append("', 0);");
+  sql.append("PRAGMA application_id = ").append(std::to_string(kStoreApplicationId)).append(";");
+  return sql;
+}
+
+bool has_all_tables(SqliteConnection& connection) {
+  std::string names = "'meta'";
+  for (std::string_view name : kTableNames) names.append(",'").append(name).append("'");
+  const std::string sql =
+      "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN (" + names + ")";
+  return connection.number(sql.c_str()) == static_cast<int64_t>(kTableCount + 1);
+}
+
+void set_version(SqliteConnection& connection, int64_t version) {
+  connection.run(("PRAGMA user_version = " + std::to_string(version)).c_str());
+}
+
+}  // namespace
+
+uint32_t record_checksum(Table table, RecordId id, Bytes data) {
+  const auto number = static_cast<uint64_t>(id) * 0x9e3779b97f4a7c15;
+  const auto begin =
+      static_cast<uint32_t>((number >> 32) ^ (static_cast<uint64_t>(table) + 1) * 0x85ebca6b);
+  return static_cast<uint32_t>(
+      crc32_z(begin, reinterpret_cast<const unsigned char*>(data.data()), data.size()));
+}
+
+std::optional<Bytes> checked_record(Table table, RecordId id, Bytes stored) {
+  if (stored.size() < kChecksumBytes) return std::nullopt;
+  const Bytes data = stored.first(stored.size() - kChecksumBytes);
+  const auto expected = load_be<uint32_t>(stored.data() + data.size());
+  if (record_checksum(table, id, data) != expected) return std::nullopt;
+  return data;
+}
+
+FormatFound bring_up_to_date(SqliteConnection& connection, int64_t format,
+                             std::span<const FormatStep> steps) {
+  const int64_t version = connection.number("PRAGMA user_version");
+  const bool empty = connection.number("SELECT count(*) FROM sqlite_schema") == 0;
+  if (version == 0 && empty) {
+    SqliteTransaction transaction(connection, TransactionKind::kWrite);
+    connection.run(schema().c_str());
+    set_version(connection, format);
+    transaction.commit();
+    return {FormatState::kCreated, 0};
+  }
+  if (connection.number("PRAGMA application_id") != kStoreApplicationId) {
+    return {FormatState::kForeign, version};
+  }
+  if (version > format) return {FormatState::kNewer, version};
+  if (version < format) {
+    SqliteTransaction transaction(connection, TransactionKind::kWrite);
+    for (int64_t at = version; at < format; ++at) {
+      const auto step = std::ranges::find(steps, at, &FormatStep::from);
+      if (step == steps.end()) return {FormatState::kForeign, version};
+      connection.run(step->sql);
+    }
+    set_version(connection, format);
+    transaction.commit();
+    return {FormatState::kMigrated, version};
+  }
+  return {has_all_tables(connection) ? FormatState::kCurrent : FormatState::kForeign, version};
+}
+
+}  // namespace fairlead
