@@ -41,8 +41,14 @@ class CheckedWire final : public Effects {
   [[nodiscard]] Outlet outlet(const Session&) const override {
     return congested ? Outlet::kCongested : Outlet::kReady;
   }
-  void publish(Session& session, mqtt::MessageRef message) override {
+  void publish(Session& session, mqtt::MessageRef message, const Answer& answer) override {
     FL_ASSERT(message->sender() == session.id() && !message->topic().empty());
+    if (answer) {
+      mqtt::AckPacket ack;
+      ack.type = answer.type;
+      ack.packet_id = answer.id;
+      send(session, ack);
+    }
   }
   void subscribe(Session&, std::span<const SubscriptionGrant> grants,
                  const mqtt::SubackPacket& suback) override {

@@ -12,6 +12,7 @@
 
 namespace fairlead {
 
+class Keeper;
 class Session;
 
 // What a session holds of a filter: the router's entry is made from it.
@@ -33,13 +34,21 @@ struct SharedOrigin {
   friend bool operator==(const SharedOrigin&, const SharedOrigin&) = default;
 };
 
+// PUBACK or PUBREC for a message that is being published.
+struct Answer {
+  mqtt::PacketType type = mqtt::PacketType::kPuback;
+  mqtt::PacketId id{};  // 0: the message gets no answer
+  explicit operator bool() const { return id != mqtt::PacketId{}; }
+};
+
 // Why an event is worth a line in the device's journal.
 enum class JournalKind : uint8_t {
   kPublishForbidden,  // acknowledged, dropped
   kPublishOverRate,   // acknowledged where QoS 1, dropped
   kSubscribeRefused,
-  kQueueOverflow,     // the oldest message was dropped
-  kDeliveryTooLarge,  // over the client's Maximum Packet Size, dropped
+  kQueueOverflow,      // the oldest message was dropped
+  kDeliveryTooLarge,   // over the client's Maximum Packet Size, dropped
+  kPublishUnstorable,  // refused: what it needs cannot be written to the disk now
 };
 
 // Whether the connection takes more now, or has so much unsent that messages had better wait in
@@ -68,8 +77,9 @@ class Effects {
   [[nodiscard]] virtual Outlet outlet(const Session& session) const = 0;
 
   // Routes a message of this session (its client's PUBLISH, or its will): retained store, local
-  // subscribers, other shards.
-  virtual void publish(Session& session, mqtt::MessageRef message) = 0;
+  // subscribers, other shards. When all who must receive it have it for good, the answer is sent;
+  // the answers of one session leave in the order of its messages.
+  virtual void publish(Session& session, mqtt::MessageRef message, const Answer& answer) = 0;
 
   // The answer to one SUBSCRIBE: the router takes the grants (one for each reason that is not an
   // error), and the SUBACK leaves when every shard knows of them; then the retained messages that
@@ -90,6 +100,9 @@ class Effects {
                      std::string_view sentence) = 0;
 
   virtual void journal(Session& session, JournalKind kind, std::string_view topic) = 0;
+
+  // Where the session's durable state goes; by default nowhere.
+  [[nodiscard]] virtual Keeper& keeper();
 };
 
 }  // namespace fairlead

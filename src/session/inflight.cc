@@ -30,12 +30,19 @@ OutboundStep next(OutboundStep step, OutboundAck ack) {
 }
 
 Inflight::Entry& Inflight::add(Outgoing outgoing) {
-  FL_ASSERT(due_ == 0 && outgoing.qos != mqtt::Qos::kAtMostOnce);
+  FL_ASSERT(outgoing.qos != mqtt::Qos::kAtMostOnce);
   if (next_id_ == free_end_) find_free_run();
   const auto step = outgoing.qos == mqtt::Qos::kAtLeastOnce ? OutboundStep::kAwaitPuback
                                                             : OutboundStep::kAwaitPubrec;
   const auto id = static_cast<mqtt::PacketId>(next_id_++);
+  ++due_;
   return entries_.push_back(Entry{std::move(outgoing), id, step});
+}
+
+void Inflight::restore(Outgoing outgoing, mqtt::PacketId id, OutboundStep step) {
+  ++due_;
+  entries_.push_back(Entry{std::move(outgoing), id, step, true});
+  next_id_ = free_end_ = std::max(next_id_, static_cast<uint32_t>(id) + 1);
 }
 
 std::optional<uint32_t> Inflight::find(mqtt::PacketId id) const {

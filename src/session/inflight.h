@@ -16,26 +16,30 @@ enum class OutboundAck : uint8_t { kPuback, kPubrec, kPubrecError, kPubcomp };
 [[nodiscard]] OutboundStep next(OutboundStep step, OutboundAck ack);
 
 // Messages sent at QoS 1 and 2 and not yet settled, oldest first (MQTT 5.0 sections 4.4 and 4.6).
-// After a reconnect all of them are due once more: due() counts those not yet repeated, which are
-// always the youngest. Invariant: a packet identifier occurs once. The window is the session's to
-// keep. Does not own payloads; that of QoS 2 is let go with PUBREC.
-// Cost: find() and erase() O(1) for answers in order, and never more than the window; add()
+// due() counts those not yet sent on this connection, which are always the youngest: all of them
+// after a reconnect, and new ones that wait for the disk. Invariant: a packet identifier occurs
+// once. The window is the session's to keep. Does not own payloads; that of QoS 2 is let go with
+// PUBREC. Cost: find() and erase() O(1) for answers in order, and never more than the window; add()
 // amortised O(1).
 class Inflight {
  public:
   struct Entry : Outgoing {  // without a message once PUBREC has come
     mqtt::PacketId id{};
     OutboundStep step = OutboundStep::kAwaitPuback;
+    bool sent = false;    // ever: then it is sent again as a duplicate
+    uint64_t moment = 0;  // of QoS 2: must be durable before it is sent
   };
 
   [[nodiscard]] bool empty() const { return entries_.empty(); }
   [[nodiscard]] uint32_t size() const { return entries_.size(); }
-  // On this connection: sent and not settled, and still to be repeated.
+  // On this connection: sent and not settled, and still to be sent.
   [[nodiscard]] uint32_t sent() const { return entries_.size() - due_; }
   [[nodiscard]] uint32_t due() const { return due_; }
 
-  // Of QoS 1 or 2; takes the next free packet identifier. size() < 65,535, due() == 0.
+  // Of QoS 1 or 2; takes the next free packet identifier, and is due. size() < 65,535.
   Entry& add(Outgoing outgoing);
+  // As it was before a restart, due after those that were restored before.
+  void restore(Outgoing outgoing, mqtt::PacketId id, OutboundStep step);
   [[nodiscard]] std::optional<uint32_t> find(mqtt::PacketId id) const;
   [[nodiscard]] Entry& operator[](uint32_t position) { return entries_[position]; }
   [[nodiscard]] const Entry& operator[](uint32_t position) const { return entries_[position]; }
@@ -46,7 +50,10 @@ class Inflight {
   void repeat_all() { due_ = entries_.size(); }
   // The oldest that is due; due() > 0.
   [[nodiscard]] uint32_t first_due() const { return entries_.size() - due_; }
-  void mark_repeated() { --due_; }
+  void mark_sent() {
+    entries_[first_due()].sent = true;
+    --due_;
+  }
 
  private:
   void find_free_run();
@@ -58,6 +65,6 @@ class Inflight {
   uint32_t free_end_ = 1;
 };
 
-static_assert(sizeof(Inflight::Entry) <= 24);
+static_assert(sizeof(Inflight::Entry) <= 40);
 
 }  // namespace fairlead

@@ -8,6 +8,7 @@
 #include "proto/mqtt/message.h"
 #include "proto/mqtt/packet.h"
 #include "session/effects.h"
+#include "session/record_id.h"
 #include "session/ring.h"
 
 namespace fairlead {
@@ -30,6 +31,7 @@ struct Outgoing {
 
   mqtt::MessageRef message;
   std::unique_ptr<const Extras> extras;  // or null
+  RecordId record = RecordId::kNone;     // of a session that is kept
   mqtt::Qos qos = mqtt::Qos::kAtMostOnce;
   mqtt::Retain retain = mqtt::Retain::kNo;
 
@@ -69,6 +71,10 @@ class Queue {
   template <class Visit>
   void for_each(Visit&& visit) const {
     for (uint32_t i = 0; i < ring_.size(); ++i) visit(ring_[i]);
+  }
+  // None of them is written down any more.
+  void forget_records() {
+    for (uint32_t i = 0; i < ring_.size(); ++i) ring_[i].record = RecordId::kNone;
   }
   // Keeps the order of the others.
   template <class Predicate>

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "proto/mqtt/packet.h"
+#include "session/record_id.h"
 
 namespace fairlead {
 
@@ -21,19 +23,25 @@ class ReceivedIds {
   [[nodiscard]] uint32_t fresh_count() const { return fresh_count_; }
   [[nodiscard]] std::size_t size() const { return ids_.size(); }
 
-  // Not contained yet.
-  void add(mqtt::PacketId id) {
-    ids_.insert(lower_bound(id), Item{id, true});
+  // Not contained yet. `record` is where it is written down.
+  void add(mqtt::PacketId id, RecordId record = RecordId::kNone) {
+    ids_.insert(lower_bound(id), Item{id, true, record});
     ++fresh_count_;
   }
-  // Says whether it was there.
-  bool remove(mqtt::PacketId id) {
+  // Its record; nullopt when it was not there.
+  std::optional<RecordId> remove(mqtt::PacketId id) {
     const auto at = lower_bound(id);
-    if (at == ids_.end() || at->id != id) return false;
+    if (at == ids_.end() || at->id != id) return std::nullopt;
+    const RecordId record = at->record;
     if (at->fresh) --fresh_count_;
     ids_.erase(at);
     if (ids_.empty()) ids_.shrink_to_fit();
-    return true;
+    return record;
+  }
+  // Calls visit(RecordId&) for each.
+  template <class Visit>
+  void for_each_record(Visit&& visit) {
+    for (Item& item : ids_) visit(item.record);
   }
   void on_new_connection() {
     for (Item& item : ids_) item.fresh = false;
@@ -49,6 +57,7 @@ class ReceivedIds {
   struct Item {
     mqtt::PacketId id;
     bool fresh;
+    RecordId record;
   };
   [[nodiscard]] std::vector<Item>::const_iterator lower_bound(mqtt::PacketId id) const {
     return std::lower_bound(ids_.begin(), ids_.end(), id,

@@ -7,9 +7,11 @@
 #include "base/assert.h"
 #include "base/utf8.h"
 #include "proto/mqtt/topic.h"
+#include "session/keeper.h"
 
 // A session's life: connections, will, expiry, administration. Packets of the client are in
-// session_inbound.cc, messages for it in session_outbound.cc.
+// session_inbound.cc, messages for it in session_outbound.cc, what outlives the process in
+// session_kept.cc.
 
 namespace fairlead {
 
@@ -178,6 +180,7 @@ void Session::attach(const ConnectPacket& connect, const SessionOwner& owner,
   }
   received_.on_new_connection();
   inflight_.repeat_all();
+  write_down(Instant::max(), effects);
   apply_policy(effects);
   effects.send(*this, make_connack(connect, *owner_.profile, *limits_, extras, present));
   pump(effects, now);
@@ -210,15 +213,16 @@ void Session::on_detached(DetachCause cause, Effects& effects, Instant now) {
   expires_at_ = now + seconds(expiry_seconds_);
   if (cause == DetachCause::kClientDisconnect) will_.reset();
   if (will_) {
-    // The end of the session ends the delay too; and a server that stops cannot keep it.
+    // The end of the session ends the delay too; and so does the server's, unless it is kept.
     const uint32_t delay = std::min(will_->delay_seconds(), expiry_seconds_);
-    if (delay == 0 || cause == DetachCause::kServerShutdown) {
+    const bool stays = kept() || cause != DetachCause::kServerShutdown;
+    if (delay == 0 || !stays) {
       publish_will(effects, now);
     } else {
       will_->wait_until(now + seconds(delay));
     }
   }
-  if (expiry_seconds_ > 0) return;
+  if (expiry_seconds_ > 0) return write_down(now, effects);
   if (cause == DetachCause::kServerShutdown) {  // everybody leaves: there is nobody to hand it to
     inflight_.clear();
     waiting_.clear();
@@ -229,7 +233,7 @@ void Session::on_detached(DetachCause cause, Effects& effects, Instant now) {
 void Session::publish_will(Effects& effects, Instant now) {
   const std::unique_ptr<StoredWill> will = std::move(will_);
   if (owner_.policy->may_publish(will->topic())) {
-    effects.publish(*this, will->publish(id_, now));
+    effects.publish(*this, will->publish(id_, now), Answer{});
   } else {
     effects.journal(*this, JournalKind::kPublishForbidden, will->topic());
   }
@@ -239,8 +243,10 @@ void Session::end(WillAtEnd will, Effects& effects, Instant now) {
   affine_.check();
   if (will_ && will == WillAtEnd::kPublish) publish_will(effects, now);
   will_.reset();
-  subscriptions_.drop_if([](std::string_view) { return true; },
-                         [&](std::string_view filter) { effects.unsubscribe(*this, filter); });
+  forget(effects);
+  subscriptions_.drop_if(
+      [](std::string_view) { return true; },
+      [&](std::string_view filter, RecordId) { effects.unsubscribe(*this, filter); });
   hand_back_shared(effects, now);
   inflight_.clear();
   waiting_.clear();
@@ -269,8 +275,13 @@ std::optional<Instant> Session::deadline() const {
 void Session::on_deadline(Effects& effects, Instant now) {
   affine_.check();
   if (peer_.connected || !established_) return;
-  if (will_ && will_->due() && now >= *will_->due()) publish_will(effects, now);
-  if (now >= expires_at_) end(WillAtEnd::kPublish, effects, now);
+  const bool will_is_due = will_ && will_->due() && now >= *will_->due();
+  if (will_is_due) publish_will(effects, now);
+  if (now >= expires_at_) {
+    end(WillAtEnd::kPublish, effects, now);
+  } else if (will_is_due) {
+    write_down(expires_at_ - seconds(expiry_seconds_), effects);
+  }
 }
 
 void Session::on_policy_changed(std::shared_ptr<const AccessPolicy> policy, Effects& effects) {
@@ -284,9 +295,14 @@ void Session::apply_policy(Effects& effects) {
   const AccessPolicy& policy = *owner_.policy;
   subscriptions_.drop_if(
       [&policy](std::string_view filter) { return !policy.may_subscribe(filter); },
-      [&](std::string_view filter) { effects.unsubscribe(*this, filter); });
-  auto is_forbidden = [&policy](const Outgoing& outgoing) {
-    return !policy.may_receive(outgoing.message->topic());
+      [&](std::string_view filter, RecordId record) {
+        if (kept()) effects.keeper().erase_subscription(*this, record);
+        effects.unsubscribe(*this, filter);
+      });
+  auto is_forbidden = [&](const Outgoing& outgoing) {
+    if (policy.may_receive(outgoing.message->topic())) return false;
+    let_go(outgoing, effects);
+    return true;
   };
   waiting_.drop_if(is_forbidden);
   if (backlog_) backlog_->drop_if(is_forbidden);

@@ -20,6 +20,7 @@
 #include "session/queue.h"
 #include "session/rate.h"
 #include "session/received_ids.h"
+#include "session/records.h"
 #include "session/subscriptions.h"
 #include "session/topic_alias.h"
 #include "session/will.h"
@@ -66,6 +67,7 @@ struct Delivery {
   Deliverable kind = Deliverable::kLive;
   std::span<const uint32_t> identifiers;  // subscription identifiers, valid during the call
   SharedOrigin shared = {};  // the group that gave it; none: the session's own subscriptions
+  RecordId record = RecordId::kNone;  // from keep(), if the message was written down before
 };
 
 enum class DeliveryResult : uint8_t {
@@ -162,14 +164,39 @@ class Session {
 
   DeliveryResult deliver(const mqtt::MessageRef& message, const Delivery& delivery,
                          Effects& effects, Instant now);
+  // Writes down a message that is to be delivered in a moment, so that it is durable with what
+  // happens now; kNone: there is nothing to be kept. The answer goes into Delivery::record, or to
+  // discard().
+  [[nodiscard]] RecordId keep(const mqtt::MessageRef& message, const Delivery& delivery,
+                              Effects& effects, Instant now);
+  // It is not delivered after all.
+  void discard(const mqtt::MessageRef& message, RecordId record, Effects& effects);
   // The connection has room again: what waited is sent.
   void on_outlet_ready(Effects& effects, Instant now);
+  // Something that was written down has become durable: what waited for it is sent.
+  void on_committed(Effects& effects, Instant now);
+  // Whether it waits for that.
+  [[nodiscard]] bool awaits_disk(Effects& effects) const;
 
   // --- Time ------------------------------------------------------------------------------------
 
   // When on_deadline() wants to be called next (will delay, session expiry); nullopt: not at all.
   [[nodiscard]] std::optional<Instant> deadline() const;
   void on_deadline(Effects& effects, Instant now);
+
+  // --- After a restart -------------------------------------------------------------------------
+  // Once, before anything else; then its subscriptions, identifiers and messages, those in the
+  // order of their records. Who was connected when the process ended is taken to have lost its
+  // connection now. Routing the subscriptions is the caller's.
+  void restore(RecordId id, const SessionRecord& record, const std::optional<mqtt::Will>& will,
+               const SessionOwner& owner, Instant now);
+  void restore_subscription(const SubscriptionRecord& record, RecordId id);
+  void restore_received(mqtt::PacketId packet_id, RecordId id);
+  // `packet_id` 0: it waits. Without a message: only PUBCOMP is missing.
+  void restore_message(Outgoing outgoing, mqtt::PacketId packet_id);
+  // Whether it outlives the process; where it is written down.
+  [[nodiscard]] bool kept() const { return record_ != RecordId::kNone; }
+  [[nodiscard]] RecordId record() const { return record_; }
 
   // --- Administration --------------------------------------------------------------------------
 
@@ -213,6 +240,14 @@ class Session {
   void hand_back_shared(Effects& effects, Instant now);
   void apply_policy(Effects& effects);
 
+  // session_kept.cc
+  void write_down(Instant left_at, Effects& effects);
+  void forget(Effects& effects);
+  void let_go(const Outgoing& outgoing, Effects& effects);
+  void keep_in_flight(Inflight::Entry& entry, Effects& effects);
+  [[nodiscard]] bool waits_for_disk(const Inflight::Entry& entry, Effects& effects) const;
+  void take_identifier(mqtt::PacketId packet_id, Effects& effects);
+
   // session_inbound.cc
   void refuse(ReasonCode reason, std::string_view sentence, Effects& effects);
   void refuse(const Reject& reject, Effects& effects);
@@ -239,7 +274,10 @@ class Session {
   DeliveryResult deliver_at_most_once(const mqtt::MessageRef& message, const DeliveryTerms& terms,
                                       Effects& effects, Instant now);
   DeliveryResult deliver_reliably(const mqtt::MessageRef& message, const DeliveryTerms& terms,
-                                  Effects& effects, Instant now);
+                                  RecordId record, Effects& effects, Instant now);
+  [[nodiscard]] bool may_take(const mqtt::Message& message, Instant now) const;
+  [[nodiscard]] DeliveryTerms terms_for(const mqtt::Message& message,
+                                        const Delivery& delivery) const;
   [[nodiscard]] std::optional<mqtt::PublishForm> form_for(const mqtt::Message& message,
                                                           const DeliveryTerms& terms, mqtt::Dup dup,
                                                           Instant now) const;
@@ -249,7 +287,7 @@ class Session {
   void transmit(const mqtt::Message& message, const mqtt::PublishForm& form, Effects& effects);
   [[nodiscard]] DeliveryResult send_new(Outgoing&& outgoing, Effects& effects, Instant now);
   void pump(Effects& effects, Instant now);
-  [[nodiscard]] bool resend_one(Effects& effects, Instant now);
+  [[nodiscard]] bool send_one_due(Effects& effects, Instant now);
   [[nodiscard]] bool send_one_waiting(Effects& effects, Instant now);
   [[nodiscard]] bool send_one_backlogged(Effects& effects, Instant now);
   [[nodiscard]] DeliveryResult enqueue(Queue& queue, Outgoing&& outgoing, Effects& effects);
@@ -257,6 +295,7 @@ class Session {
   void drop_oldest(Queue& queue, Effects& effects);
 
   uint64_t id_;
+  RecordId record_ = RecordId::kNone;
   std::string key_;
   const SessionLimits* limits_;
   SessionOwner owner_;

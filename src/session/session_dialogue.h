@@ -89,11 +89,17 @@ class Recorder final : public Effects {
     lines.push_back(std::move(line));
   }
   [[nodiscard]] Outlet outlet(const Session&) const override { return outlet_state; }
-  void publish(Session& session, mqtt::MessageRef message) override {
+  void publish(Session& session, mqtt::MessageRef message, const Answer& answer) override {
     EXPECT_EQ(message->sender(), session.id());
     lines.push_back("ROUTE " + text_of(*message) + qos_of(message->qos()) +
                     (message->retain() == Retain::kYes ? " retain" : ""));
     routed = std::move(message);
+    if (answer) {
+      mqtt::AckPacket ack;
+      ack.type = answer.type;
+      ack.packet_id = answer.id;
+      send(session, ack);
+    }
   }
   void subscribe(Session&, std::span<const SubscriptionGrant> grants,
                  const mqtt::SubackPacket& suback) override {

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/utf8.h"
 #include "proto/mqtt/topic.h"
+#include "session/keeper.h"
 #include "session/session.h"
 
 // What a session does with the packets of its client (MQTT 5.0 chapter 3 and 4.3, 3.1.1 alike).
@@ -17,6 +18,15 @@ using mqtt::PacketType;
 using mqtt::PublishPacket;
 using mqtt::Qos;
 using mqtt::SubscriptionRequest;
+
+namespace {
+
+Answer answer_to(const PublishPacket& packet) {
+  return {packet.qos == Qos::kAtLeastOnce ? PacketType::kPuback : PacketType::kPubrec,
+          packet.qos == Qos::kAtMostOnce ? PacketId{} : packet.packet_id};
+}
+
+}  // namespace
 
 void Session::refuse(ReasonCode reason, std::string_view sentence, Effects& effects) {
   peer_.closing = true;
@@ -65,6 +75,12 @@ void Session::on_publish(const PublishPacket& packet, Effects& effects, Instant 
     const bool can_be_told = is_v5() && packet.qos != Qos::kAtMostOnce;
     if (!can_be_told) return refuse(fine.error(), effects);
     return acknowledge(packet, fine.error().code, fine.error().sentence, effects);
+  }
+  if (packet.qos != Qos::kAtMostOnce && !effects.keeper().accepts()) {
+    effects.journal(*this, JournalKind::kPublishUnstorable, *topic);
+    if (!is_v5()) return;  // no code to say so: the client repeats what is not acknowledged
+    return acknowledge(packet, ReasonCode::kQuotaExceeded,
+                       "PUBLISH: the server cannot write to its disk now", effects);
   }
   admit(packet, *topic, effects, now);
 }
@@ -171,8 +187,8 @@ void Session::admit(const PublishPacket& packet, std::string_view topic, Effects
   }
   parts.sender = id_;
   parts.properties = &packet.properties;
-  effects.publish(*this, mqtt::Message::make(parts));
-  acknowledge(packet, ReasonCode::kSuccess, {}, effects);
+  if (packet.qos == Qos::kExactlyOnce) take_identifier(packet.packet_id, effects);
+  effects.publish(*this, mqtt::Message::make(parts), answer_to(packet));
 }
 
 void Session::acknowledge(const PublishPacket& packet, ReasonCode reason, std::string_view sentence,
@@ -184,7 +200,7 @@ void Session::acknowledge(const PublishPacket& packet, ReasonCode reason, std::s
       return send_ack(PacketType::kPuback, packet.packet_id, reason, sentence, effects);
     case Qos::kExactlyOnce:
       // A PUBREC with an error ends the exchange (section 4.3.3).
-      if (!is_error(reason)) received_.add(packet.packet_id);
+      if (!is_error(reason)) take_identifier(packet.packet_id, effects);
       return send_ack(PacketType::kPubrec, packet.packet_id, reason, sentence, effects);
   }
   unreachable();
@@ -200,7 +216,8 @@ void Session::on_ack(const AckPacket& packet, Effects& effects, Instant now) {
 }
 
 void Session::on_pubrel(const AckPacket& packet, Effects& effects) {
-  const bool known = received_.remove(packet.packet_id);
+  const std::optional<RecordId> known = received_.remove(packet.packet_id);
+  if (known && kept()) effects.keeper().erase_received(*this, *known);
   send_ack(PacketType::kPubcomp, packet.packet_id,
            known ? ReasonCode::kSuccess : ReasonCode::kPacketIdentifierNotFound, {}, effects);
 }
@@ -221,12 +238,16 @@ void Session::on_outbound_ack(const AckPacket& packet, Effects& effects, Instant
                           : is_error(packet.reason)             ? OutboundAck::kPubrecError
                                                                 : OutboundAck::kPubrec;
   Inflight::Entry& entry = inflight_[*position];
+  if (!entry.sent) return;  // a guess
+  const bool held_message = static_cast<bool>(entry.message);
   entry.step = next(entry.step, ack);
   if (entry.step == OutboundStep::kDone) {
+    let_go(entry, effects);
     inflight_.erase(*position);
     return pump(effects, now);
   }
   if (is_pubrec && entry.step == OutboundStep::kAwaitPubcomp) {
+    if (held_message && kept()) effects.keeper().release_entry(*this, entry, entry.id);
     entry.message = {};  // the client has it
     entry.extras.reset();
     send_ack(PacketType::kPubrel, packet.packet_id, ReasonCode::kSuccess, {}, effects);
@@ -246,9 +267,10 @@ void Session::on_subscribe(const mqtt::SubscribePacket& packet, Effects& effects
   suback.reasons.reserve(packet.requests.size());
   std::vector<SubscriptionGrant> grants;
   grants.reserve(packet.requests.size());
+  const bool unstorable = kept() && !effects.keeper().accepts();
   for (const SubscriptionRequest& request : packet.requests) {
     const bool too_many = suback.reasons.size() >= profile.filters_per_subscribe_max;
-    const ReasonCode refusal = too_many ? ReasonCode::kQuotaExceeded : judge(request);
+    const ReasonCode refusal = too_many || unstorable ? ReasonCode::kQuotaExceeded : judge(request);
     if (is_error(refusal)) {
       suback.reasons.push_back(refusal);
       effects.journal(*this, JournalKind::kSubscribeRefused, request.filter);
@@ -257,8 +279,13 @@ void Session::on_subscribe(const mqtt::SubscribePacket& packet, Effects& effects
     SubscriptionGrant grant{.filter = request.filter, .options = request.options};
     grant.options.qos = std::min(request.options.qos, static_cast<Qos>(profile.qos_max));
     grant.identifier = packet.properties.subscription_identifier.value_or(0);
-    grant.existed = subscriptions_.put(request.filter, grant.options);
+    const Subscriptions::Put put = subscriptions_.put(request.filter, grant.options);
+    grant.existed = put.existed;
     grants.push_back(grant);
+    if (kept()) {
+      put.record = effects.keeper().put_subscription(
+          *this, put.record, {record_, request.filter, grant.options, grant.identifier});
+    }
     suback.reasons.push_back(always_one ? ReasonCode::kGrantedQos1
                                         : static_cast<ReasonCode>(grant.options.qos));
   }
@@ -307,7 +334,9 @@ void Session::on_unsubscribe(const mqtt::UnsubscribePacket& packet, Effects& eff
   if (is_v5()) unsuback.reasons.reserve(packet.filters.size());
   for (const std::string_view filter : packet.filters) {
     const bool valid = mqtt::split_filter(filter).ok();
-    const bool existed = valid && subscriptions_.remove(filter);
+    const std::optional<RecordId> existed =
+        valid ? subscriptions_.remove(filter) : std::optional<RecordId>();
+    if (existed && kept()) effects.keeper().erase_subscription(*this, *existed);
     if (existed) effects.unsubscribe(*this, filter);
     if (!is_v5()) continue;  // its UNSUBACK has no codes
     unsuback.reasons.push_back(!valid    ? ReasonCode::kTopicFilterInvalid

@@ -53,8 +53,14 @@ class Lines final : public Effects {
     if (form.qos != Qos::kAtMostOnce) number_of_id[form.packet_id] = number_of(message);
   }
   [[nodiscard]] Outlet outlet(const Session&) const override { return Outlet::kReady; }
-  void publish(Session&, mqtt::MessageRef message) override {
+  void publish(Session& session, mqtt::MessageRef message, const Answer& answer) override {
     lines.push_back("ROUTE " + number_of(*message));
+    if (answer) {
+      mqtt::AckPacket ack;
+      ack.type = answer.type;
+      ack.packet_id = answer.id;
+      send(session, ack);
+    }
   }
   void subscribe(Session&, std::span<const SubscriptionGrant>, const mqtt::SubackPacket&) override {
   }

@@ -2,6 +2,7 @@
 #include <chrono>
 #include <limits>
 
+#include "session/keeper.h"
 #include "session/session.h"
 
 // Messages on their way to the client: direct, in flight, or waiting (MQTT 5.0 section 4.3 to 4.9).
@@ -37,18 +38,31 @@ Qos Session::delivery_qos(const Message& message, Qos granted) const {
 DeliveryResult Session::deliver(const mqtt::MessageRef& message, const Delivery& delivery,
                                 Effects& effects, Instant now) {
   affine_.check();
-  if (!established_ || message->expired(now)) return DeliveryResult::kDropped;
-  // Filters may be wider than permissions (/ext/rrpc/#), and permissions change.
-  if (!owner_.policy->may_receive(message->topic())) return DeliveryResult::kDropped;
+  const DeliveryTerms terms = terms_for(*message, delivery);
+  const bool taken = may_take(*message, now);
+  if (delivery.record != RecordId::kNone && (!taken || terms.qos == Qos::kAtMostOnce)) {
+    discard(message, delivery.record, effects);
+  }
+  if (!taken) return DeliveryResult::kDropped;
+  return terms.qos == Qos::kAtMostOnce
+             ? deliver_at_most_once(message, terms, effects, now)
+             : deliver_reliably(message, terms, delivery.record, effects, now);
+}
+
+// Filters may be wider than permissions (/ext/rrpc/#), and permissions change.
+bool Session::may_take(const Message& message, Instant now) const {
+  return established_ && !message.expired(now) && owner_.policy->may_receive(message.topic());
+}
+
+DeliveryTerms Session::terms_for(const Message& message, const Delivery& delivery) const {
   DeliveryTerms terms;
-  terms.qos = delivery_qos(*message, delivery.subscription_qos);
-  const bool as_published = delivery.retain_as_published && message->retain() == Retain::kYes;
+  terms.qos = delivery_qos(message, delivery.subscription_qos);
+  const bool as_published = delivery.retain_as_published && message.retain() == Retain::kYes;
   terms.retain =
       as_published || delivery.kind == Deliverable::kRetained ? Retain::kYes : Retain::kNo;
   terms.identifiers = delivery.identifiers;
   terms.shared = delivery.shared;
-  return terms.qos == Qos::kAtMostOnce ? deliver_at_most_once(message, terms, effects, now)
-                                       : deliver_reliably(message, terms, effects, now);
+  return terms;
 }
 
 DeliveryResult Session::deliver_at_most_once(const mqtt::MessageRef& message,
@@ -63,12 +77,17 @@ DeliveryResult Session::deliver_at_most_once(const mqtt::MessageRef& message,
 }
 
 DeliveryResult Session::deliver_reliably(const mqtt::MessageRef& message,
-                                         const DeliveryTerms& terms, Effects& effects,
-                                         Instant now) {
-  const bool goes_now = reachable() && waiting_.empty() && inflight_.due() == 0 &&
-                        inflight_.size() < peer_.window && effects.outlet(*this) == Outlet::kReady;
-  return goes_now ? send_new(Outgoing(message, terms), effects, now)
-                  : enqueue(waiting_, Outgoing(message, terms), effects);
+                                         const DeliveryTerms& terms, RecordId record,
+                                         Effects& effects, Instant now) {
+  Outgoing outgoing(message, terms);
+  outgoing.record = record;
+  const bool goes_now = reachable() && waiting_.empty() && inflight_.size() < peer_.window &&
+                        effects.outlet(*this) == Outlet::kReady;
+  if (goes_now) return send_new(std::move(outgoing), effects, now);
+  if (kept() && record == RecordId::kNone) {
+    outgoing.record = effects.keeper().put_entry(*this, outgoing, mqtt::PacketId{});
+  }
+  return enqueue(waiting_, std::move(outgoing), effects);
 }
 
 // --- One packet ----------------------------------------------------------------------------------
@@ -128,17 +147,23 @@ DeliveryResult Session::send_once(const Message& message, const DeliveryTerms& t
   return DeliveryResult::kTaken;
 }
 
-// QoS 1 and 2, into the window.
+// QoS 1 and 2, into the window. It leaves at once, unless something before it has to wait, or its
+// identifier must be durable first: a client that has seen a QoS 2 message under one identifier
+// would take it for another one under the next.
 DeliveryResult Session::send_new(Outgoing&& outgoing, Effects& effects, Instant now) {
   auto form = form_for(*outgoing.message, outgoing.terms(), Dup::kNo, now);
   if (!form) {
     effects.journal(*this, JournalKind::kDeliveryTooLarge, outgoing.message->topic());
+    let_go(outgoing, effects);
     return DeliveryResult::kDropped;
   }
-  const Inflight::Entry& entry = inflight_.add(std::move(outgoing));
+  Inflight::Entry& entry = inflight_.add(std::move(outgoing));
   FL_ASSERT(inflight_.size() <= peer_.window);
+  if (kept()) keep_in_flight(entry, effects);
+  if (inflight_.due() > 1 || waits_for_disk(entry, effects)) return DeliveryResult::kTaken;
   form->packet_id = entry.id;
   transmit(*entry.message, *form, effects);
+  inflight_.mark_sent();
   return DeliveryResult::kTaken;
 }
 
@@ -152,43 +177,51 @@ void Session::on_outlet_ready(Effects& effects, Instant now) {
 // Sends what waits, while the connection takes it and the client's window has room.
 void Session::pump(Effects& effects, Instant now) {
   while (reachable() && effects.outlet(*this) == Outlet::kReady) {
-    const bool reliable = resend_one(effects, now) || send_one_waiting(effects, now);
+    const bool reliable = send_one_due(effects, now) || send_one_waiting(effects, now);
     const bool plain = send_one_backlogged(effects, now);
     if (!reliable && !plain) return;
   }
 }
 
-// The next of what was in flight when the last connection went (section 4.4). All of it counts
-// against the window, PUBREL too: less than the specification allows, so that the order is kept.
-bool Session::resend_one(Effects& effects, Instant now) {
+// The next of what was in flight when the last connection went (section 4.4), or waited for the
+// disk. All of it counts against the window, PUBREL too: less than the specification allows, so
+// that the order is kept.
+bool Session::send_one_due(Effects& effects, Instant now) {
   if (inflight_.due() == 0 || inflight_.sent() >= peer_.window) return false;
   const uint32_t position = inflight_.first_due();
   const Inflight::Entry& entry = inflight_[position];
+  if (waits_for_disk(entry, effects)) return false;
   if (entry.step == OutboundStep::kAwaitPubcomp) {
     send_ack(mqtt::PacketType::kPubrel, entry.id, ReasonCode::kSuccess, {}, effects);
-    inflight_.mark_repeated();
+    inflight_.mark_sent();
     return true;
   }
   if (!owner_.policy->may_receive(entry.message->topic())) {  // any more
+    let_go(entry, effects);
     inflight_.erase(position);
     return true;
   }
-  auto form = form_for(*entry.message, entry.terms(), Dup::kYes, now);
+  auto form = form_for(*entry.message, entry.terms(), entry.sent ? Dup::kYes : Dup::kNo, now);
   if (!form) {
     effects.journal(*this, JournalKind::kDeliveryTooLarge, entry.message->topic());
+    let_go(entry, effects);
     inflight_.erase(position);
     return true;
   }
   form->packet_id = entry.id;
   transmit(*entry.message, *form, effects);
-  inflight_.mark_repeated();
+  inflight_.mark_sent();
   return true;
 }
 
 bool Session::send_one_waiting(Effects& effects, Instant now) {
-  if (waiting_.empty() || inflight_.due() > 0 || inflight_.size() >= peer_.window) return false;
+  if (waiting_.empty() || inflight_.size() >= peer_.window) return false;
   Outgoing outgoing = waiting_.pop();
-  if (!outgoing.message->expired(now)) (void)send_new(std::move(outgoing), effects, now);
+  if (outgoing.message->expired(now)) {
+    let_go(outgoing, effects);
+  } else {
+    (void)send_new(std::move(outgoing), effects, now);
+  }
   return true;
 }
 
@@ -229,6 +262,7 @@ bool Session::queues_overflow(std::size_t count_max) const {
 void Session::drop_oldest(Queue& queue, Effects& effects) {
   const Outgoing oldest = queue.pop();
   effects.journal(*this, JournalKind::kQueueOverflow, oldest.message->topic());
+  let_go(oldest, effects);
 }
 
 }  // namespace fairlead

@@ -104,7 +104,7 @@ TEST(Inflight, CountsWhatIsDueAfterAReconnect) {
   for (int i = 0; i < 3; ++i) (void)inflight.add(outgoing());
   inflight.repeat_all();
   EXPECT_EQ(inflight.sent(), 0u);
-  inflight.mark_repeated();
+  inflight.mark_sent();
   inflight.erase(2);
   EXPECT_EQ(inflight.sent(), 1u);
   EXPECT_EQ(inflight.due(), 1u);
@@ -154,12 +154,12 @@ TEST(Subscriptions, BehaveLikeAMap) {
     switch (random() % 3) {
       case 0: {
         const bool existed =
-            subscriptions.put(filter, {.qos = qos}) == SubscriptionGrant::Existed::kYes;
+            subscriptions.put(filter, {.qos = qos}).existed == SubscriptionGrant::Existed::kYes;
         EXPECT_EQ(existed, !model.insert_or_assign(filter, qos).second);
         break;
       }
       case 1:
-        EXPECT_EQ(subscriptions.remove(filter), model.erase(filter) == 1);
+        EXPECT_EQ(subscriptions.remove(filter).has_value(), model.erase(filter) == 1);
         break;
       default:
         EXPECT_EQ(subscriptions.contains(filter), model.contains(filter));

@@ -91,8 +91,14 @@ class Wire final : public Effects {
     EXPECT_EQ(sent.topic, message.topic());
   }
   [[nodiscard]] Outlet outlet(const Session&) const override { return outlet_state; }
-  void publish(Session&, mqtt::MessageRef message) override {
+  void publish(Session& session, mqtt::MessageRef message, const Answer& answer) override {
     ++routed[number_in(message->payload())];
+    if (answer) {
+      mqtt::AckPacket ack;
+      ack.type = answer.type;
+      ack.packet_id = answer.id;
+      send(session, ack);
+    }
   }
   void subscribe(Session&, std::span<const SubscriptionGrant>, const mqtt::SubackPacket&) override {
   }

@@ -13,7 +13,7 @@ Subscriptions::EntryPtr Subscriptions::make_entry(std::string_view filter,
   FL_ASSERT(filter.size() <= UINT16_MAX);
   void* memory = std::malloc(sizeof(Entry) + filter.size());
   if (memory == nullptr) throw std::bad_alloc();
-  auto* entry = new (memory) Entry{options, static_cast<uint16_t>(filter.size())};
+  auto* entry = new (memory) Entry{RecordId::kNone, options, static_cast<uint16_t>(filter.size())};
   std::memcpy(entry + 1, filter.data(), filter.size());
   return EntryPtr(entry);
 }
@@ -30,23 +30,24 @@ bool Subscriptions::contains(std::string_view filter) const {
   return at != entries_.end() && (*at)->filter() == filter;
 }
 
-SubscriptionGrant::Existed Subscriptions::put(std::string_view filter,
-                                              const mqtt::SubscriptionOptions& options) {
+Subscriptions::Put Subscriptions::put(std::string_view filter,
+                                      const mqtt::SubscriptionOptions& options) {
   const auto at = lower_bound(filter);
   if (at != entries_.end() && (*at)->filter() == filter) {
     (*at)->options = options;
-    return SubscriptionGrant::Existed::kYes;
+    return {SubscriptionGrant::Existed::kYes, (*at)->record};
   }
-  entries_.insert(at, make_entry(filter, options));
-  return SubscriptionGrant::Existed::kNo;
+  const auto added = entries_.insert(at, make_entry(filter, options));
+  return {SubscriptionGrant::Existed::kNo, (*added)->record};
 }
 
-bool Subscriptions::remove(std::string_view filter) {
+std::optional<RecordId> Subscriptions::remove(std::string_view filter) {
   const auto at = lower_bound(filter);
-  if (at == entries_.end() || (*at)->filter() != filter) return false;
+  if (at == entries_.end() || (*at)->filter() != filter) return std::nullopt;
+  const RecordId record = (*at)->record;
   entries_.erase(at);
   if (entries_.empty()) entries_.shrink_to_fit();
-  return true;
+  return record;
 }
 
 }  // namespace fairlead

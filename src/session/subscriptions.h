@@ -3,24 +3,31 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
 #include "proto/mqtt/packet.h"
 #include "session/effects.h"
+#include "session/record_id.h"
 
 namespace fairlead {
 
 // The filters of one session with their options, compact: one block of memory for each, of its
-// text and eight bytes, and a sorted array of pointers. Most sessions have one to twenty.
+// text and sixteen bytes, and a sorted array of pointers. Most sessions have one to twenty.
 // Cost: find O(log n), put and remove O(n) moves of a pointer (n <= 10,000 by the profiles).
 class Subscriptions {
  public:
   [[nodiscard]] bool contains(std::string_view filter) const;
-  // Adds the filter or replaces its options. A filter is at most 65,535 bytes.
-  SubscriptionGrant::Existed put(std::string_view filter, const mqtt::SubscriptionOptions& options);
-  // Says whether it was there.
-  bool remove(std::string_view filter);
+  // Adds the filter or replaces its options. A filter is at most 65,535 bytes. `record` names where
+  // it is written down: the caller's to set, valid until the next change.
+  struct Put {
+    SubscriptionGrant::Existed existed = SubscriptionGrant::Existed::kNo;
+    RecordId& record;
+  };
+  Put put(std::string_view filter, const mqtt::SubscriptionOptions& options);
+  // Its record; nullopt when it was not there.
+  std::optional<RecordId> remove(std::string_view filter);
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
 
   // Calls visit(std::string_view filter, const mqtt::SubscriptionOptions&), in order of filters.
@@ -28,12 +35,17 @@ class Subscriptions {
   void for_each(Visit&& visit) const {
     for (const EntryPtr& entry : entries_) visit(entry->filter(), entry->options);
   }
-  // Removes what should_drop(filter) says yes to, and calls dropped(filter) for each.
+  // Calls visit(std::string_view filter, RecordId& record).
+  template <class Visit>
+  void for_each_record(Visit&& visit) {
+    for (const EntryPtr& entry : entries_) visit(entry->filter(), entry->record);
+  }
+  // Removes what should_drop(filter) says yes to, and calls dropped(filter, record) for each.
   template <class Predicate, class Visit>
   void drop_if(Predicate&& should_drop, Visit&& dropped) {
     std::erase_if(entries_, [&](const EntryPtr& entry) {
       if (!should_drop(entry->filter())) return false;
-      dropped(entry->filter());
+      dropped(entry->filter(), entry->record);
       return true;
     });
     if (entries_.empty()) entries_.shrink_to_fit();
@@ -41,6 +53,7 @@ class Subscriptions {
 
  private:
   struct Entry {  // the text follows
+    RecordId record = RecordId::kNone;
     mqtt::SubscriptionOptions options;
     uint16_t size = 0;
     [[nodiscard]] std::string_view filter() const {

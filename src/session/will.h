@@ -18,6 +18,7 @@ class StoredWill {
   StoredWill(const StoredWill&) = delete;
   StoredWill& operator=(const StoredWill&) = delete;
 
+  [[nodiscard]] const mqtt::Will& will() const { return will_; }
   [[nodiscard]] std::string_view topic() const { return will_.topic; }
   [[nodiscard]] uint32_t delay_seconds() const {
     return will_.properties.will_delay_seconds.value_or(0);
