@@ -10,6 +10,7 @@
 #include "net/tls_context.h"
 #include "registry/authenticator.h"
 #include "shard/options.h"
+#include "store/record_store.h"
 
 // What a configuration file says, before addresses are resolved and files are read. Plain values;
 // config_key.h has the table of the keys that fill them.
@@ -53,6 +54,11 @@ struct AuthConfig {
   uint32_t tracked_count = 65'536;
 };
 
+struct StoreConfig {
+  bool enabled = true;
+  StoreOptions options;
+};
+
 struct Config {
   std::vector<ListenerConfig> listeners;  // empty: the default ones
   unsigned shard_count = 0;               // 0: one per core
@@ -60,6 +66,7 @@ struct Config {
   TlsConfig tls;
   AdminConfig admin;
   AuthConfig auth;
+  StoreConfig store;
   // Limits and times; its listeners, tls and shard_count are filled when the server starts.
   ServerOptions server;
 };

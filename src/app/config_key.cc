@@ -19,6 +19,9 @@ struct ProxyUseNames {
 struct ForwardedHeaderNames {
   static constexpr std::string_view kNames[] = {"none", "x-forwarded-for", "x-real-ip"};
 };
+struct SyncPolicyNames {
+  static constexpr std::string_view kNames[] = {"always", "interval", "never"};
+};
 struct TlsProfileNames {
   static constexpr std::string_view kNames[] = {"modern", "legacy"};
 };
@@ -378,6 +381,28 @@ void add_session_keys(std::vector<ConfigKey>& keys) {
       [](Config & c) -> auto& { return c.server.retained.bytes_max; }, "The same in bytes."));
 }
 
+void add_store_keys(std::vector<ConfigKey>& keys) {
+  keys.push_back(boolean(
+      "store.enabled", [](Config & c) -> auto& { return c.store.enabled; },
+      "Keeps persistent sessions, what waits for them, and retained messages on disk. Without it "
+      "they end with the process, and an acknowledgement promises no more than that."));
+  keys.push_back(choice<SyncPolicyNames>(
+      "store.sync", kRestart, [](Config & c) -> auto& { return c.store.options.sync; },
+      "When what was acknowledged is on the disk itself. always: before the acknowledgement; a "
+      "power cut loses nothing. interval: at most `store.sync_interval_ms` later. never: when the "
+      "system writes it. The end of the process, kill -9 too, loses nothing in any case."));
+  keys.push_back(integer(
+      "store.sync_interval_ms", "ms", {10, 600'000},
+      [](Config & c) -> auto& { return c.store.options.sync_interval; },
+      "With `store.sync = \"interval\"`: what a power cut may take."));
+  keys.push_back(integer(
+      "store.commit_gap_ms", "ms", {0, 1'000},
+      [](Config & c) -> auto& { return c.server.commit.gap; },
+      "At least so long from one commit to the next under load. Longer: fewer and larger writes, "
+      "and more messages that need none, as they are delivered before; acknowledgements come "
+      "later."));
+}
+
 std::vector<ConfigKey> make_keys() {
   std::vector<ConfigKey> keys;
   add_listener_keys(keys);
@@ -388,6 +413,7 @@ std::vector<ConfigKey> make_keys() {
   add_connection_keys(keys);
   add_websocket_keys(keys);
   add_session_keys(keys);
+  add_store_keys(keys);
   return keys;
 }
 

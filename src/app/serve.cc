@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "registry/control_socket.h"
 #include "shard/server.h"
+#include "store/record_store.h"
 
 namespace fairlead {
 namespace {
@@ -146,7 +147,12 @@ class ServerProcess {
     if (!registry) return failed(registry.error());
     registry_ = std::move(*registry);
     authenticator_ = std::make_unique<Authenticator>(*registry_, plan_.auth);
-    server_ = std::make_unique<Server>(plan_.options, *registry_, *authenticator_);
+    std::optional<RecordStore> store;
+    if (config_.store.enabled) {
+      if (Status status = open_store(store); !status) return failed(status.error());
+    }
+    server_ =
+        std::make_unique<Server>(plan_.options, *registry_, *authenticator_, std::move(store));
     registry_->set_listener([server = server_.get()](const RegistryChange& change) {
       server->on_registry_change(change);
     });
@@ -157,6 +163,21 @@ class ServerProcess {
     if (!control) return failed(control.error());
     control_ = std::move(*control);
     return ExitCode::kOk;
+  }
+
+  Status open_store(std::optional<RecordStore>& store) {
+    RecordStore::Opened opened;
+    auto result = RecordStore::open(context_.data_dir, config_.store.options, opened);
+    if (!result) return result.error();
+    store = std::move(*result);
+    if (!opened.quarantine.empty()) {
+      FL_LOG(kError, "store.damaged", {"moved_to", opened.quarantine.string()},
+             {"lost", opened.lost}, {"hint", "what could be read is in use"});
+    }
+    if (opened.migrated_from != 0) {
+      FL_LOG(kInfo, "store.migrated", {"from_format", opened.migrated_from});
+    }
+    return Done{};
   }
 
   ExitCode start_admin() {

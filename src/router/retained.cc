@@ -22,7 +22,7 @@ RetainedStore::~RetainedStore() {
   Node::destroy(root_);
 }
 
-RetainedStore::Set RetainedStore::set(mqtt::MessageRef message) {
+RetainedStore::Set RetainedStore::set(mqtt::MessageRef message, uint64_t name) {
   FL_ASSERT(message);
   Node* node = make_path(message->topic());
   const mqtt::MessageRef older = node->message;
@@ -38,6 +38,7 @@ RetainedStore::Set RetainedStore::set(mqtt::MessageRef message) {
   bytes_ += message->footprint();
   if (message->expires_at() != mqtt::Message::kNever) ++expiring_;
   node->message = std::move(message);
+  node->name = name;
   return older ? Set::kReplaced : Set::kStored;
 }
 
@@ -109,6 +110,7 @@ void RetainedStore::drop_message(Node& node) {
   bytes_ -= node.message->footprint();
   if (node.message->expires_at() != mqtt::Message::kNever) --expiring_;
   node.message = {};
+  if (const uint64_t name = std::exchange(node.name, 0); name != 0 && dropped_) dropped_(name);
 }
 
 void RetainedStore::prune(Node* node) {

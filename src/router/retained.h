@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <string_view>
 
@@ -24,7 +25,7 @@ struct RetainedLimits {
 // Used by one thread. Visitors must not change the store.
 //
 // Cost: set, clear, and match without wildcard are one look-up a level. A match with wildcards
-// visits the nodes of branches that match, no others. A topic takes 56 bytes and its text for each
+// visits the nodes of branches that match, no others. A topic takes 64 bytes and its text for each
 // level that no other topic has, beside the message.
 class RetainedStore {
  public:
@@ -35,9 +36,13 @@ class RetainedStore {
   RetainedStore& operator=(const RetainedStore&) = delete;
   ~RetainedStore();
 
+  // Hears of each message that is dropped, for whatever reason, by the name that set() gave it;
+  // not of those without a name, and not when the store itself ends.
+  void on_drop(std::function<void(uint64_t name)> dropped) { dropped_ = std::move(dropped); }
+
   // Keeps the message for its topic, in place of an older one; when refused, the older one stays.
-  // Not for an empty payload: that is clear().
-  Set set(mqtt::MessageRef message);
+  // Not for an empty payload: that is clear(). `name` is the caller's; 0: none.
+  Set set(mqtt::MessageRef message, uint64_t name = 0);
   // False when there was none.
   bool clear(std::string_view topic);
 
@@ -67,9 +72,10 @@ class RetainedStore {
     Node* previous = nullptr;  // siblings
     Node* next = nullptr;
     mqtt::MessageRef message;
+    uint64_t name = 0;  // of the message, to the caller
     [[nodiscard]] bool idle() const { return !message && !first_child; }
   };
-  static_assert(sizeof(Node) == 56);
+  static_assert(sizeof(Node) == 64);
 
   [[nodiscard]] Node* find_child(const Node& parent, std::string_view level) const;
   [[nodiscard]] Node* find(std::string_view topic) const;
@@ -133,6 +139,7 @@ class RetainedStore {
   }
 
   RetainedLimits limits_;
+  std::function<void(uint64_t)> dropped_;
   ChainTable<Node> nodes_;  // all but the root
   Node* root_;
   std::size_t count_ = 0;

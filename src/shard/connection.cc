@@ -263,6 +263,7 @@ void Connection::flush() {
     out_.release();
     return;
   }
+  if (output_held()) return;
   if (!out_.empty() && !broken_) {
     if (tls_) {
       ByteBuffer& cipher = cipher_out();
@@ -287,6 +288,23 @@ ByteBuffer& Connection::cipher_out() {
   if (decrypting_) return shard_->answer_scratch();
   shard_->cipher_scratch().clear();
   return shard_->cipher_scratch();
+}
+
+void Connection::release_output() {
+  output_held_ = false;
+  flush();
+  resume_starved();
+  resume_later();
+}
+
+void Connection::resume_starved() {
+  if (!starved_ || !session_) return;
+  if (unsent_bytes() >= shard_->options().connection.congested_bytes / 2) return;
+  starved_ = false;
+  resume_input();  // before what waits in the session congests the outlet again
+  if (!session_) return;
+  session_->on_outlet_ready(shard_->effects(), shard_->now());
+  shard_->settle();
 }
 
 // Sends what the socket takes now; the rest waits in wire_ for writability.
@@ -335,13 +353,7 @@ void Connection::on_wire_writable() {
     if (stage_ == Stage::kClosing && out_.empty()) on_all_sent();
   }
   update_interest();
-  if (starved_ && session_ && unsent_bytes() < shard_->options().connection.congested_bytes / 2) {
-    starved_ = false;
-    resume_input();  // before what waits in the session congests the outlet again
-    if (!session_) return;
-    session_->on_outlet_ready(shard_->effects(), shard_->now());
-    shard_->settle();
-  }
+  resume_starved();
 }
 
 // A suspect has sent next to nothing: it need not be owed much either.
@@ -400,6 +412,7 @@ void Connection::close(CloseStyle style, ReasonCode reason, std::string_view sen
 
 void Connection::begin_closing(DetachCause cause) {
   if (closing()) return;
+  if (output_held()) return abort(cause);  // it was never told that it is accepted
   detach_cause_ = cause;
   enter(Stage::kClosing, shard_->options().connection.linger_max);
   update_interest();

@@ -95,6 +95,11 @@ class Connection final : public IoHandler,
   [[nodiscard]] std::size_t unsent_bytes() const { return out_.size() + wire_left(); }
   [[nodiscard]] Outlet outlet();
 
+  // Nothing leaves between these two: CONNACK, and all that comes behind it.
+  void hold_output() { output_held_ = true; }
+  void release_output();
+  [[nodiscard]] bool output_held() const { return output_held_; }
+
   // --- The end -----------------------------------------------------------------------------------
 
   // Ends the connection after what was sent, with DISCONNECT (MQTT 5.0, if `style` says so) and a
@@ -171,6 +176,7 @@ class Connection final : public IoHandler,
   void read_as_suspect();
   [[nodiscard]] bool congested();
   void on_wire_writable();
+  void resume_starved();
   void update_interest();
   void on_all_sent();
   template <class Packet>
@@ -268,6 +274,7 @@ class Connection final : public IoHandler,
   bool broken_ : 1 = false;      // nothing can be sent; what has come is still read
   bool decrypting_ : 1 = false;  // within on_tls_bytes()
   bool lingers_ : 1 = true;   // until the peer has closed its side, so that it gets our last bytes
+  bool output_held_ : 1 = false;
   bool starved_ : 1 = false;  // the session was told that the outlet is congested
   MethodTimer<Connection, &Connection::on_timer> timer_{*this};
 };

@@ -278,15 +278,18 @@ void Connection::on_mqtt_bytes(Bytes piece) {
   if (!closing()) tail_.append(piece);
 }
 
-// Answers have the order of what they answer: behind a SUBSCRIBE that waits for other shards only
+// Nothing is done before CONNACK is out, nor is leave taken before the answers that wait for the
+// disk are. Answers have the order of what they answer: behind a SUBSCRIBE that waits for other shards only
 // more of them go on, as many as the exchange has room for. It waits for the next turn when this
 // one has found enough retained messages, and while the client does not take those of earlier ones.
 bool Connection::hold_back(std::byte first) {
   if (stage_ != Stage::kOpen || hurried_ || broken_) return false;
   constexpr int kTypeShift = 4;
   const auto type = static_cast<mqtt::PacketType>(std::to_integer<uint8_t>(first) >> kTypeShift);
-  if (type != mqtt::PacketType::kSubscribe) {
-    input_held_ = !session_->subscribes_pending.empty();
+  if (type != mqtt::PacketType::kSubscribe || output_held_) {
+    const bool leaves = type == mqtt::PacketType::kDisconnect && shard_->journal().accepts();
+    input_held_ = output_held_ || !session_->subscribes_pending.empty() ||
+                  (leaves && !session_->held_answers.empty());
     return input_held_;
   }
   const Exchange& exchange = shard_->exchange();

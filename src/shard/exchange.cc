@@ -33,14 +33,43 @@ std::string addressed_session(std::string_view topic) {
   return device ? device_session_key(device->product_key, device->device_name) : std::string();
 }
 
+// While mail about a message is worked off that its publisher waits for.
+class RoutingScope {
+ public:
+  RoutingScope(Journal& journal, const ReceiptRef& receipt) : journal_(journal) {
+    if (!receipt) return;
+    routing_.session = receipt->session();
+    routing_.receipt = receipt;
+    journal_.set_routing(&routing_);
+  }
+  ~RoutingScope() {
+    if (!routing_.receipt) return;
+    journal_.set_routing(nullptr);
+    if (!routing_.needs_commit) journal_.close(routing_.receipt);
+  }
+  RoutingScope(const RoutingScope&) = delete;
+  RoutingScope& operator=(const RoutingScope&) = delete;
+
+ private:
+  Journal& journal_;
+  Journal::Routing routing_;
+};
+
 }  // namespace
+
+Exchange::Exchange(Shard& shard, const RetainedLimits& retained_limits)
+    : shard_(shard), retained_(retained_limits) {
+  retained_.on_drop([this](uint64_t name) {
+    shard_.journal().erase_tagged(Table::kRetained, static_cast<RecordId>(name));
+  });
+}
 
 // --- Messages ------------------------------------------------------------------------------------
 
 void Exchange::settle_now() {
   while (!outbound_.empty() || !completed_.empty() || !handed_back_.empty()) {
     std::swap(outbound_, routing_);
-    for (const mqtt::MessageRef& message : routing_) route(message);
+    for (const Outbound& outbound : routing_) route(outbound);
     routing_.clear();
     std::vector<PendingSubscribe> completed = std::move(completed_);
     completed_.clear();
@@ -51,15 +80,33 @@ void Exchange::settle_now() {
   }
 }
 
-void Exchange::route(const mqtt::MessageRef& message) {
-  if (message->retain() == mqtt::Retain::kYes) {
-    const uint16_t owner = shard_.home_of(message->topic());
-    if (owner == shard_.index()) {
-      update_retained(message);
-    } else {
-      shard_.post(owner, RetainedUpdate{message});
-    }
+void Exchange::route(const Outbound& outbound) {
+  Journal::Routing routing;
+  if (outbound.answer) routing.session = outbound.session;
+  shard_.journal().set_routing(&routing);
+  route(outbound.message);
+  shard_.journal().set_routing(nullptr);
+  if (outbound.answer) shard_.answers().answer(outbound.session, outbound.answer, routing);
+}
+
+// For a piece of mail about the message that is being routed.
+ReceiptRef Exchange::open_receipt() {
+  ReceiptRef receipt = shard_.journal().receipt();
+  if (receipt) receipt->open();
+  return receipt;
+}
+
+void Exchange::route_retained(const mqtt::MessageRef& message) {
+  const uint16_t owner = shard_.home_of(message->topic());
+  if (owner == shard_.index()) {
+    update_retained(message);
+  } else {
+    shard_.post(owner, RetainedUpdate{message, open_receipt()});
   }
+}
+
+void Exchange::route(const mqtt::MessageRef& message) {
+  if (message->retain() == mqtt::Retain::kYes) route_retained(message);
   const std::string addressed = addressed_session(message->topic());
   deliver_here(message, addressed);
   if (shard_.shard_count() == 1) return;
@@ -69,11 +116,13 @@ void Exchange::route(const mqtt::MessageRef& message) {
   }
   targets &= ~mask_of(shard_.target());
   for (; targets != 0; targets &= targets - 1) {
-    shard_.post(static_cast<uint16_t>(std::countr_zero(targets)), Routed{message});
+    const auto to = static_cast<uint16_t>(std::countr_zero(targets));
+    shard_.post(to, Routed{message, shard_.journal().keeps(to) ? open_receipt() : ReceiptRef()});
   }
 }
 
 void Exchange::on_message(Routed&& m) {
+  const RoutingScope scope(shard_.journal(), m.receipt);
   deliver_here(m.message, addressed_session(m.message->topic()));
 }
 
@@ -94,12 +143,13 @@ void Exchange::deliver_here(const mqtt::MessageRef& message, const std::string& 
   const bool is_rrpc_answer =
       sender && sender->kind() == Identity::Kind::kDevice && topic.starts_with("/ext/rrpc/");
   shard_.encoder().begin(*message, matches_.size());
+  if (matches_.size() > 1) shard_.journal().begin_shared();
   for (const MatchSet::Target target : matches_) {
     HostedSession* session = shard_.sessions().at(target.subscriber);
     FL_ASSERT(session);
     if (is_rrpc_answer && session == sender) continue;
     if (!session->subscribes_pending.empty()) {
-      hold(session->id(), message, target);
+      hold(*session, message, target);
       continue;
     }
     (void)session->deliver(message,
@@ -109,38 +159,41 @@ void Exchange::deliver_here(const mqtt::MessageRef& message, const std::string& 
                            shard_.effects(), shard_.now());
   }
   shard_.encoder().end();
+  shard_.journal().end_shared();
   if (shared_.group_count() == 0) return;
   shared_.match(topic, [&](SharedGroups::GroupRef group) { deliver_shared(group, message); });
 }
 
-void Exchange::hold(uint64_t session, const mqtt::MessageRef& message,
+void Exchange::hold(HostedSession& session, const mqtt::MessageRef& message,
                     const MatchSet::Target& target) {
-  std::vector<Held>& held = held_[session];
-  held.push_back({message,
-                  {target.identifiers.begin(), target.identifiers.end()},
-                  target.qos,
-                  target.retain_as_published});
-  if (held.size() >= kHeldCountMax) release(session);
+  std::vector<Held>& held = held_[session.id()];
+  Held& newest = held.emplace_back(Held{message,
+                                        {target.identifiers.begin(), target.identifiers.end()},
+                                        target.qos,
+                                        target.retain_as_published});
+  newest.record = session.keep(message, newest.delivery(), shard_.effects(), shard_.now());
+  if (held.size() >= kHeldCountMax) release(session.id());
 }
 
 // To whom it still is for: it may have unsubscribed, or begun anew.
 void Exchange::release(uint64_t session_id) {
   const auto held = held_.extract(session_id);
   HostedSession* session = shard_.sessions().find(session_id);
-  if (held.empty() || !session) return;
+  if (held.empty()) return;
   MatchSet matches;
   for (const Held& each : held.mapped()) {
     const std::string_view topic = each.message->topic();
-    matches.clear(std::nullopt);
-    tree_.match(topic, matches);
-    bool wanted = session->wants_unasked(topic);
-    for (const MatchSet::Target target : matches) wanted |= target.subscriber == session->slot();
-    if (!wanted) continue;
-    (void)session->deliver(each.message,
-                           {.subscription_qos = each.qos,
-                            .retain_as_published = each.retain_as_published,
-                            .identifiers = each.identifiers},
-                           shard_.effects(), shard_.now());
+    bool wanted = session && session->wants_unasked(topic);
+    if (session) {
+      matches.clear(std::nullopt);
+      tree_.match(topic, matches);
+      for (const MatchSet::Target target : matches) wanted |= target.subscriber == session->slot();
+    }
+    if (wanted) {
+      (void)session->deliver(each.message, each.delivery(), shard_.effects(), shard_.now());
+    } else {
+      shard_.journal().erase_entry(each.message, each.record);
+    }
   }
 }
 
@@ -155,7 +208,8 @@ void Exchange::deliver_to_member(const SharedMember* member, SharedGroups::Group
                                  const mqtt::MessageRef& message, uint32_t tried) {
   for (; member; member = shared_.next_after(group, member->session, tried++)) {
     if (member->shard != shard_.index()) {
-      shard_.post(member->shard, SharedDelivery{message, *member, group, shard_.index(), tried});
+      shard_.post(member->shard,
+                  SharedDelivery{message, *member, group, shard_.index(), tried, open_receipt()});
       return;
     }
     const SharedOrigin origin{group.slot, group.generation, shard_.index()};
@@ -187,12 +241,15 @@ void Exchange::give_to_another(HandedBack&& back) {
 }
 
 void Exchange::on_message(SharedDelivery&& m) {
+  const RoutingScope scope(shard_.journal(), m.receipt);
   const SharedOrigin origin{m.group.slot, m.group.generation, m.owner};
   if (deliver_to_local_member(m.member, m.message, origin)) return;
-  shard_.post(m.owner, SharedRetry{std::move(m.message), m.member.session, m.group, m.tried});
+  shard_.post(m.owner, SharedRetry{std::move(m.message), m.member.session, m.group, m.tried,
+                                   open_receipt()});
 }
 
 void Exchange::on_message(SharedRetry&& m) {
+  const RoutingScope scope(shard_.journal(), m.receipt);
   deliver_to_member(shared_.next_after(m.group, m.failed, m.tried), m.group, m.message,
                     m.tried + 1);
 }
@@ -204,6 +261,10 @@ void Exchange::join_here(std::string_view group, std::string_view filter,
 
 void Exchange::leave_here(std::string_view group, std::string_view filter, uint64_t session) {
   if (shared_.leave(group, filter, session)) unwant(filter);
+}
+
+void Exchange::on_message(SharedJoin&& m) {
+  join_here(m.join.group, m.join.filter, m.join.member, Presence::kOffline);
 }
 
 void Exchange::on_message(SharedLeave&& m) { leave_here(m.group, m.filter, m.session); }
@@ -265,6 +326,7 @@ void Exchange::subscribe(HostedSession& session, std::span<const SubscriptionGra
                          const mqtt::SubackPacket& suback) {
   PendingSubscribe pending{.session_id = session.id(),
                            .attachment = session.attachment,
+                           .moment = session.kept() ? shard_.journal().moment() : 0,
                            .packet_id = suback.packet_id,
                            .reasons = suback.reasons,
                            .grants = {},
@@ -276,7 +338,7 @@ void Exchange::subscribe(HostedSession& session, std::span<const SubscriptionGra
     pending.grants.push_back({grant.options, grant.identifier, {}});
     const mqtt::FilterParts parts = parts_of(grant.filter);
     if (!parts.group.empty()) {
-      add_shared(session, parts, grant, syncs);
+      add_shared(session, parts, grant, Presence::kOnline, syncs);
       continue;
     }
     const Subscription entry{session.slot(), grant.identifier, grant.options};
@@ -293,7 +355,8 @@ void Exchange::subscribe(HostedSession& session, std::span<const SubscriptionGra
 }
 
 void Exchange::add_shared(HostedSession& session, const mqtt::FilterParts& parts,
-                          const SubscriptionGrant& grant, std::vector<SubscribeSync>& syncs) {
+                          const SubscriptionGrant& grant, Presence presence,
+                          std::vector<SubscribeSync>& syncs) {
   const SharedMember member{.session = session.id(),
                             .subscriber = session.slot(),
                             .identifier = grant.identifier,
@@ -305,7 +368,7 @@ void Exchange::add_shared(HostedSession& session, const mqtt::FilterParts& parts
   }
   const uint16_t owner = owner_of_group(parts.group, parts.filter);
   if (owner == shard_.index()) {
-    join_here(parts.group, parts.filter, member, Presence::kOnline);
+    join_here(parts.group, parts.filter, member, presence);
   } else {
     syncs[owner].joins.push_back({std::string(parts.group), std::string(parts.filter), member});
   }
@@ -374,13 +437,19 @@ void Exchange::send_syncs(std::vector<SubscribeSync>& syncs, PendingSubscribe& p
   if (pending.missing_replies > 0) ++unconfirmed_;
 }
 
+bool Exchange::is_complete(const PendingSubscribe& pending) const {
+  return pending.missing_replies == 0 && shard_.journal().durable(pending.moment);
+}
+
 // SUBACKs leave in the order of the SUBSCRIBEs: device SDKs count on it.
 void Exchange::finish_subscribe(HostedSession& session, PendingSubscribe&& pending) {
-  if (pending.missing_replies == 0 && session.subscribes_pending.empty()) {
+  if (is_complete(pending) && session.subscribes_pending.empty()) {
     completed_.push_back(std::move(pending));
     return;
   }
+  if (pending.token == 0) pending.token = next_token_++;
   session.subscribes_pending.push_back(pending.token);
+  shard_.answers().await(session);
   pending_.emplace(pending.token, std::move(pending));
 }
 
@@ -392,25 +461,32 @@ void Exchange::on_message(SubscribeSyncReply&& m) {
   if (--pending.missing_replies > 0) return;
   --unconfirmed_;
   const uint64_t session_id = pending.session_id;
-  HostedSession* session = shard_.sessions().find(session_id);
-  if (!session) {
-    held_.erase(session_id);
-    pending_.erase(found);
-    return;
+  if (HostedSession* session = shard_.sessions().find(session_id)) {
+    return complete_in_order(*session);
   }
-  auto& waiting = session->subscribes_pending;
+  pending_.erase(found);
+  release(session_id);
+}
+
+bool Exchange::on_committed(HostedSession& session) {
+  if (!session.subscribes_pending.empty()) complete_in_order(session);
+  return !session.subscribes_pending.empty();
+}
+
+void Exchange::complete_in_order(HostedSession& session) {
+  auto& waiting = session.subscribes_pending;
   std::size_t done = 0;
   for (; done < waiting.size(); ++done) {
     auto next = pending_.find(waiting[done]);
-    if (next->second.missing_replies > 0) break;
+    if (!is_complete(next->second)) break;
     completed_.push_back(std::move(next->second));
     pending_.erase(next);
   }
   waiting.erase(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(done));
   if (!waiting.empty()) return;
   settle();  // SUBACK and retained messages, before what came since
-  release(session_id);
-  if (session->connection) session->connection->resume_later();
+  release(session.id());
+  if (session.connection) session.connection->resume_later();
 }
 
 void Exchange::complete(PendingSubscribe&& pending) {
@@ -490,13 +566,62 @@ void Exchange::on_message(BarrierReply&& m) {
 
 // --- Retained messages ---------------------------------------------------------------------------
 
+void Exchange::on_message(RetainedUpdate&& m) {
+  const RoutingScope scope(shard_.journal(), m.receipt);
+  update_retained(m.message);
+}
+
+// What the server says of itself is said anew by the next one.
+RecordId Exchange::write_down_retained(const mqtt::Message& message) {
+  Journal& journal = shard_.journal();
+  if (!journal.enabled() || message.topic().starts_with("$SYS/")) return RecordId::kNone;
+  scratch_.clear();
+  encode(scratch_, message, journal.time());
+  return journal.put_tagged(Table::kRetained, scratch_.view());
+}
+
 void Exchange::update_retained(const mqtt::MessageRef& message) {
+  Journal& journal = shard_.journal();
   if (message->payload().empty()) {
-    (void)retained_.clear(message->topic());
-  } else if (retained_.set(message) == RetainedStore::Set::kRefusedLimit) {
-    shard_.counters().messages_dropped.add();
+    if (retained_.clear(message->topic())) journal.need_commit();
+  } else {
+    const RecordId record = write_down_retained(*message);
+    if (retained_.set(message, static_cast<uint64_t>(record)) ==
+        RetainedStore::Set::kRefusedLimit) {
+      journal.erase_tagged(Table::kRetained, record);
+      shard_.counters().messages_dropped.add();
+    } else if (record != RecordId::kNone) {
+      journal.need_commit();
+    }
   }
   shard_.counters().retained_now.set(retained_.count());
+}
+
+void Exchange::restore_retained(mqtt::MessageRef message, RecordId record) {
+  if (retained_.set(std::move(message), static_cast<uint64_t>(record)) ==
+      RetainedStore::Set::kRefusedLimit) {
+    shard_.journal().erase(Table::kRetained, record);
+  }
+  shard_.counters().retained_now.set(retained_.count());
+}
+
+void Exchange::restore_subscription(HostedSession& session, const SubscriptionRecord& record) {
+  const SubscriptionGrant grant{
+      .filter = record.filter, .options = record.options, .identifier = record.identifier};
+  const mqtt::FilterParts parts = parts_of(record.filter);
+  if (parts.group.empty()) {
+    if (tree_.add(record.filter, {session.slot(), record.identifier, record.options}) ==
+        Added::kNew) {
+      shard_.counters().subscriptions_now.add();
+      want(record.filter);
+    }
+    return;
+  }
+  std::vector<SubscribeSync> syncs(shard_.shard_count());
+  add_shared(session, parts, grant, Presence::kOffline, syncs);
+  for (uint16_t to = 0; to < syncs.size(); ++to) {
+    if (!syncs[to].joins.empty()) shard_.post(to, SharedJoin{std::move(syncs[to].joins.front())});
+  }
 }
 
 void Exchange::sweep(Instant now) {

@@ -31,11 +31,13 @@ class Shard;
 // messages to be routed and SUBACKs to be followed by retained messages wait until then.
 class Exchange {
  public:
-  Exchange(Shard& shard, const RetainedLimits& retained_limits)
-      : shard_(shard), retained_(retained_limits) {}
+  Exchange(Shard& shard, const RetainedLimits& retained_limits);
 
   // --- From sessions, by way of Effects ----------------------------------------------------------
-  void publish(mqtt::MessageRef message) { outbound_.push_back(std::move(message)); }
+  // `session` is the publisher's; 0: the server itself.
+  void publish(mqtt::MessageRef message, uint64_t session = 0, const Answer& answer = {}) {
+    outbound_.push_back({std::move(message), session, answer});
+  }
   void subscribe(HostedSession& session, std::span<const SubscriptionGrant> grants,
                  const mqtt::SubackPacket& suback);
   // Whether one more may run beside those of the session that wait for other shards. Many do where
@@ -58,8 +60,9 @@ class Exchange {
 
   // --- From other shards -------------------------------------------------------------------------
   void on_message(Routed&& m);
-  void on_message(RetainedUpdate&& m) { update_retained(m.message); }
+  void on_message(RetainedUpdate&& m);
   void on_message(InterestChange&& m);
+  void on_message(SharedJoin&& m);
   void on_message(SharedLeave&& m);
   void on_message(SharedPresence&& m);
   void on_message(SharedDelivery&& m);
@@ -72,6 +75,13 @@ class Exchange {
 
   // A slice of the search for expired retained messages.
   void sweep(Instant now);
+
+  // More is durable than before: SUBACKs that waited for it leave. True: some wait still.
+  [[nodiscard]] bool on_committed(HostedSession& session);
+
+  // --- After a restart ---------------------------------------------------------------------------
+  void restore_subscription(HostedSession& session, const SubscriptionRecord& record);
+  void restore_retained(mqtt::MessageRef message, RecordId record);
 
  private:
   using Found = std::vector<std::pair<uint32_t, mqtt::MessageRef>>;
@@ -87,6 +97,7 @@ class Exchange {
     uint64_t session_id = 0;
     uint32_t attachment = 0;  // of the session: a later connection did not ask
     uint32_t missing_replies = 0;
+    uint64_t moment = 0;  // that must be durable
     mqtt::PacketId packet_id{};
     std::vector<ReasonCode> reasons;
     std::vector<Grant> grants;
@@ -106,6 +117,19 @@ class Exchange {
     std::vector<uint32_t> identifiers;
     mqtt::Qos qos = mqtt::Qos::kAtMostOnce;
     bool retain_as_published = false;
+    RecordId record = RecordId::kNone;
+    [[nodiscard]] Delivery delivery() const {
+      return {.subscription_qos = qos,
+              .retain_as_published = retain_as_published,
+              .identifiers = identifiers,
+              .record = record};
+    }
+  };
+
+  struct Outbound {
+    mqtt::MessageRef message;
+    uint64_t session = 0;
+    Answer answer;
   };
 
   struct HandedBack {
@@ -115,10 +139,14 @@ class Exchange {
 
   void settle_now();
   void give_to_another(HandedBack&& back);
+  void route(const Outbound& outbound);
   void route(const mqtt::MessageRef& message);
+  void route_retained(const mqtt::MessageRef& message);
+  [[nodiscard]] ReceiptRef open_receipt();
   // `addressed`: the session of the device that the topic names; empty: it names none.
   void deliver_here(const mqtt::MessageRef& message, const std::string& addressed);
-  void hold(uint64_t session, const mqtt::MessageRef& message, const MatchSet::Target& target);
+  void hold(HostedSession& session, const mqtt::MessageRef& message,
+            const MatchSet::Target& target);
   void release(uint64_t session);
   void deliver_shared(SharedGroups::GroupRef group, const mqtt::MessageRef& message);
   void deliver_to_member(const SharedMember* member, SharedGroups::GroupRef group,
@@ -127,9 +155,11 @@ class Exchange {
                                              const mqtt::MessageRef& message,
                                              const SharedOrigin& origin);
   void update_retained(const mqtt::MessageRef& message);
+  [[nodiscard]] RecordId write_down_retained(const mqtt::Message& message);
 
   void add_shared(HostedSession& session, const mqtt::FilterParts& parts,
-                  const SubscriptionGrant& grant, std::vector<SubscribeSync>& syncs);
+                  const SubscriptionGrant& grant, Presence presence,
+                  std::vector<SubscribeSync>& syncs);
   void want(std::string_view filter);
   void unwant(std::string_view filter);
   void announce(InterestChange::Kind kind, const InterestKey& key);
@@ -144,6 +174,8 @@ class Exchange {
                     Found& found);
   void send_syncs(std::vector<SubscribeSync>& syncs, PendingSubscribe& pending);
   void finish_subscribe(HostedSession& session, PendingSubscribe&& pending);
+  [[nodiscard]] bool is_complete(const PendingSubscribe& pending) const;
+  void complete_in_order(HostedSession& session);
   void complete(PendingSubscribe&& pending);
 
   Shard& shard_;
@@ -153,13 +185,14 @@ class Exchange {
   SharedGroups shared_;
   LocalInterest local_interest_;
   Interest others_;
-  std::vector<mqtt::MessageRef> outbound_;
-  std::vector<mqtt::MessageRef> routing_;  // outbound_, while settle_now() works on it
+  std::vector<Outbound> outbound_;
+  std::vector<Outbound> routing_;  // outbound_, while settle_now() works on it
   std::vector<HandedBack> handed_back_;
   std::vector<PendingSubscribe> completed_;
   std::unordered_map<uint64_t, PendingSubscribe> pending_;
   std::unordered_map<uint64_t, PendingReply> replies_;
   std::unordered_map<uint64_t, std::vector<Held>> held_;  // by session, oldest first
+  ByteBuffer scratch_;
   uint64_t next_token_ = 1;
   std::size_t found_this_turn_ = 0;  // retained messages
   uint32_t unconfirmed_ = 0;         // requests under way that may stand for an announced interest

@@ -27,6 +27,26 @@ void HostedSession::identify(Identity&& identity) {
   product_ = std::move(identity.product);
 }
 
+void HostedSession::describe(ByteBuffer& out) const {
+  out.u8(static_cast<uint8_t>(kind_));
+  out.u8(auto_subscribe_ ? 1 : 0);
+  out.u32(ext_bits_);
+  out.append(name_);
+}
+
+bool HostedSession::restore_description(Bytes description) {
+  ByteReader reader(description);
+  const auto kind = reader.u8();
+  const auto auto_subscribe = reader.u8();
+  const auto ext_bits = reader.u32();
+  if (!ext_bits || *kind > static_cast<uint8_t>(Identity::Kind::kAnonymous)) return false;
+  kind_ = static_cast<Identity::Kind>(*kind);
+  auto_subscribe_ = *auto_subscribe != 0;
+  ext_bits_ = *ext_bits;
+  name_ = as_text(reader.rest());
+  return true;
+}
+
 std::string_view HostedSession::product_key() const {
   return kind_ == Identity::Kind::kDevice ? key_part(key(), 1) : std::string_view();
 }

@@ -7,13 +7,22 @@
 #include "net/timer_wheel.h"
 #include "registry/authenticator.h"
 #include "router/subscription.h"
+#include "session/ring.h"
 #include "session/session.h"
 #include "shard/takeover_pace.h"
+#include "store/receipt.h"
 
 namespace fairlead {
 
 class Connection;
 class Shard;
+
+// A packet that waits for the disk, encoded.
+struct HeldAnswer {
+  uint64_t moment = 0;      // leaves when it is durable...
+  ReceiptRef receipt = {};  // ... or this is settled
+  std::string packet = {};
+};
 
 // A session in its place: slot, connection, timer, and what of its client's identity outlives
 // CONNECT. Shard thread only.
@@ -27,6 +36,9 @@ class HostedSession final : public Session {
 
   // Takes over what is to be kept of an identity.
   void identify(Identity&& identity);
+  // What of it is written down beside the session, and back; false: it is damaged.
+  void describe(ByteBuffer& out) const;
+  [[nodiscard]] bool restore_description(Bytes description);
 
   [[nodiscard]] Identity::Kind kind() const { return kind_; }
   [[nodiscard]] const std::string& name() const { return name_; }  // for logs
@@ -50,6 +62,9 @@ class HostedSession final : public Session {
   bool end_when_detached = false;    // its device was deleted
   TakeoverPace takeover_pace;
   std::vector<uint64_t> subscribes_pending;  // SUBSCRIBEs whose SUBACK waits, oldest first
+  Ring<HeldAnswer> held_answers;             // of this connection
+  uint64_t output_moment = 0;                // that lets the connection's output go
+  bool awaits_commit = false;                // it is told of the next commit
 
   // Sets the timer to deadline().
   void arm_timer();

@@ -12,6 +12,7 @@
 #include "router/interest.h"
 #include "router/shared_group.h"
 #include "shard/connection.h"
+#include "store/receipt.h"
 
 // What shards say to each other, and the mailbox it is put into. Each value is owned by the
 // message; what is shared (a Message) is immutable.
@@ -28,11 +29,13 @@ struct Handover {
 // A message that the receiving shard may want; it matches exactly.
 struct Routed {
   mqtt::MessageRef message;
+  ReceiptRef receipt = {};  // here and below: open for this piece of mail; null: nobody waits
 };
 
 // The retained store of the receiving shard owns the topic: set, or clear on an empty payload.
 struct RetainedUpdate {
   mqtt::MessageRef message;
+  ReceiptRef receipt = {};
 };
 
 // The sending shard wants the topics of a key, or no longer.
@@ -59,6 +62,7 @@ struct SharedDelivery {
   SharedGroups::GroupRef group;
   uint16_t owner{};
   uint32_t tried = 1;
+  ReceiptRef receipt = {};
 };
 // ... which could not take the message.
 struct SharedRetry {
@@ -66,6 +70,12 @@ struct SharedRetry {
   mqtt::Message::SenderId failed{};
   SharedGroups::GroupRef group;
   uint32_t tried = 1;
+  ReceiptRef receipt = {};
+};
+
+// What a publisher on the receiving shard waited for is settled.
+struct ReceiptSettled {
+  uint64_t session = 0;
 };
 
 // A member's session has ended before it was acknowledged: another member shall have it.
@@ -90,6 +100,10 @@ struct SubscribeSync {
   std::vector<Query> queries;
   std::vector<Join> joins;
 };
+// After a restart: a member that is not connected.
+struct SharedJoin {
+  SubscribeSync::Join join;
+};
 struct SubscribeSyncReply {
   uint64_t token = 0;
   std::vector<std::pair<uint32_t, mqtt::MessageRef>> retained;
@@ -111,21 +125,22 @@ struct Control {
 using ShardMessage =
     std::variant<Routed, Handover, RetainedUpdate, InterestChange, SharedLeave, SharedPresence,
                  SharedDelivery, SharedRetry, SharedHandBack, SubscribeSync, SubscribeSyncReply,
-                 Barrier, BarrierReply, Control>;
+                 Barrier, BarrierReply, ReceiptSettled, SharedJoin, Control>;
 
 // Batches from any thread to one shard. Of one sender they arrive in order.
 class Inbox {
  public:
-  using Batch = std::vector<ShardMessage>;
+  struct Batch {
+    uint64_t epoch = 0;  // of the sender, see Committer; 0: from outside, or nothing is kept
+    std::vector<ShardMessage> messages;
+  };
 
   // True when the shard must be woken.
   bool post(Batch&& batch) { return queue_.push(std::move(batch)); }
 
   template <class Handle>
   void drain(Handle&& handle) {
-    queue_.drain([&](Batch&& batch) {
-      for (ShardMessage& message : batch) handle(std::move(message));
-    });
+    queue_.drain([&](Batch&& batch) { handle(std::move(batch)); });
   }
 
  private:

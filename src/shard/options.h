@@ -14,6 +14,7 @@
 #include "router/retained.h"
 #include "session/session.h"
 #include "shard/admission_budget.h"
+#include "store/committer.h"
 
 // What the engine is told at start: plain data, filled from the table of configuration keys.
 
@@ -83,6 +84,7 @@ struct ServerOptions {
   // Of one session, from a client that is still connected; 0: no limit.
   uint32_t takeovers_per_minute_max = 30;
   RetainedLimits retained{.count_max = 1'000'000, .bytes_max = std::size_t{1} << 30};
+  Committer::Options commit;                  // where there is a store
   std::chrono::milliseconds stop_max{5'000};  // graceful stop: for last bytes and wills
   std::chrono::seconds sys_interval{10};      // of the $SYS topics; 0: none
 };

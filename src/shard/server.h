@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "registry/registry.h"
 #include "shard/counters.h"
 #include "shard/options.h"
+#include "store/committer.h"
 
 namespace fairlead {
 
@@ -35,6 +37,17 @@ struct ServerCounters {
   uint64_t bytes_received = 0;
   uint64_t bytes_sent = 0;
 
+  // Of the store; all 0 where there is none.
+  uint64_t store_failing = 0;  // 1: the last commit failed, what needs one is refused
+  uint64_t store_commits = 0;
+  uint64_t store_failures = 0;  // commits that were tried in vain
+  uint64_t store_records = 0;   // put and erased
+  uint64_t store_commit_microseconds = 0;
+  uint64_t store_slowest_commit_microseconds = 0;
+  uint64_t store_unrecorded = 0;  // changes for which there was no more room while it failed
+  uint64_t store_file_bytes = 0;
+  uint64_t store_free_bytes = 0;  // of the file, not in use
+
   [[nodiscard]] uint64_t refused_total() const {
     return std::accumulate(refused.begin(), refused.end(), uint64_t{0});
   }
@@ -44,13 +57,15 @@ struct ServerCounters {
 // main thread); the registry and the authenticator must outlive it.
 class Server {
  public:
-  Server(const ServerOptions& options, Registry& registry, Authenticator& authenticator);
+  // `store`: where sessions and retained messages are kept; none: they end with the process.
+  Server(const ServerOptions& options, Registry& registry, Authenticator& authenticator,
+         std::optional<RecordStore> store = {});
   ~Server();  // stops, not gracefully, if stop() was not called
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Opens all listeners, then starts the threads. On an error nothing is left open; the sentence
-  // says which address and what to do.
+  // Opens all listeners, brings back what the store has, then accepts connections. On an error
+  // nothing is left open; the sentence says which address and what to do.
   Status start();
 
   // The addresses in use, in the order of the options, ports filled in.

@@ -23,6 +23,9 @@ Shard::Shard(uint16_t index, ShardPeers& peers)
       peers_(peers),
       loop_(peers.clock),
       tls_(peers.options.tls),
+      journal_(index, peers.committer, WallTime(loop_.now(), wall_clock_now())),
+      keeper_(*this),
+      answers_(*this),
       sessions_(*this, index, peers.options.session),
       exchange_(*this, retained_share(peers.options.retained, peers.options.shard_count)),
       admission_(*this, peers.registry, peers.authenticator),
@@ -31,7 +34,7 @@ Shard::Shard(uint16_t index, ShardPeers& peers)
 
 Shard::~Shard() {
   acceptors_.clear();
-  inbox_.drain([](ShardMessage&&) {});  // connections on their way here
+  inbox_.drain([](Inbox::Batch&&) {});  // connections on their way here
   while (!suspects_.empty()) delete &suspects_.front();
   while (!admitted_.empty()) delete &admitted_.front();
 }
@@ -49,7 +52,6 @@ uint16_t Shard::home_of(std::string_view key) const {
 // --- The turn ------------------------------------------------------------------------------------
 
 void Shard::run() {
-  begin();
   while (!quitting_) turn(kMaxWait);
 }
 
@@ -63,12 +65,17 @@ void Shard::turn(milliseconds max_wait) {
   take_mail();
   resume_inputs();
   end_turn();
+  commit();
   admission_budget_.begin_turn(peers_.clock.now() - now());
 }
 
 void Shard::take_mail() {
-  inbox_.drain([this](ShardMessage&& message) {
-    std::visit([this](auto&& m) { on_message(std::move(m)); }, std::move(message));
+  inbox_.drain([this](Inbox::Batch&& batch) {
+    journal_.begin_mail(batch.epoch);
+    for (ShardMessage& message : batch.messages) {
+      std::visit([this](auto&& m) { on_message(std::move(m)); }, std::move(message));
+    }
+    journal_.end_mail(batch.epoch);
   });
 }
 
@@ -88,6 +95,15 @@ void Shard::end_turn() {
   send_mail();
 }
 
+// At the end of the turn, when all that it recorded is recorded. What becomes durable lets output
+// go, and that may close connections.
+void Shard::commit() {
+  while (journal_.end_turn()) {
+    answers_.on_committed();
+    end_turn();
+  }
+}
+
 void Shard::take_leave() {
   IntrusiveList<Connection, LaterTag> leaving;
   leaving.splice(closings_);
@@ -101,26 +117,29 @@ void Shard::take_leave() {
   }
 }
 
+// A batch is of one epoch, and batches stay in their order.
 void Shard::post(uint16_t to, ShardMessage&& message) {
   FL_ASSERT(to != index_);
   Inbox::Batch& batch = mail_[to];
-  batch.push_back(std::move(message));
-  if (batch.size() < kMailBatchMax) return;
-  if (peers_.shards[to]->inbox_.post(std::exchange(batch, {}))) peers_.shards[to]->loop_.wake();
+  if (!batch.messages.empty() && batch.epoch != journal_.epoch()) send_batch(to);
+  batch.epoch = journal_.epoch();
+  batch.messages.push_back(std::move(message));
+  if (batch.messages.size() >= kMailBatchMax) send_batch(to);
+}
+
+void Shard::send_batch(uint16_t to) {
+  if (mail_[to].messages.empty()) return;
+  journal_.mail_sent(mail_[to].epoch);
+  if (peers_.shards[to]->inbox_.post(std::exchange(mail_[to], {}))) peers_.shards[to]->loop_.wake();
 }
 
 void Shard::send_mail() {
-  for (std::size_t to = 0; to < mail_.size(); ++to) {
-    if (mail_[to].empty()) continue;
-    if (peers_.shards[to]->inbox_.post(std::exchange(mail_[to], {}))) {
-      peers_.shards[to]->loop_.wake();
-    }
-  }
+  for (uint16_t to = 0; to < mail_.size(); ++to) send_batch(to);
 }
 
 void Shard::post_from_outside(Control control) {
   Inbox::Batch batch;
-  batch.emplace_back(std::move(control));
+  batch.messages.emplace_back(std::move(control));
   if (inbox_.post(std::move(batch))) loop_.wake();
 }
 
@@ -240,6 +259,7 @@ void Shard::on_attached(HostedSession& session) {
 
 void Shard::on_detached(HostedSession& session, DetachCause cause) {
   counters_.clients_now.subtract();
+  session.held_answers.clear();
   exchange_.set_presence(session, Presence::kOffline);
   session.on_detached(cause, effects_, now());
   if (session.end_when_detached && !session.ended()) {
@@ -259,6 +279,10 @@ void Shard::after_session_call(HostedSession& session) {
     session.arm_timer();
     return;
   }
+  destroy_session(session);
+}
+
+void Shard::destroy_session(HostedSession& session) {
   counters_.sessions_now.subtract();
   sessions_.destroy(session);
 }

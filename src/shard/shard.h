@@ -10,6 +10,7 @@
 #include "registry/database.h"
 #include "shard/acceptor.h"
 #include "shard/admission.h"
+#include "shard/answers.h"
 #include "shard/connection.h"
 #include "shard/counters.h"
 #include "shard/exchange.h"
@@ -17,6 +18,8 @@
 #include "shard/publish_encoder.h"
 #include "shard/session_table.h"
 #include "shard/shard_effects.h"
+#include "shard/shard_keeper.h"
+#include "store/journal.h"
 
 namespace fairlead {
 
@@ -27,6 +30,7 @@ struct ShardPeers {
   Authenticator& authenticator;
   std::vector<std::unique_ptr<Shard>> shards;
   const Clock& clock = machine_clock();
+  Committer* committer = nullptr;  // null: nothing is kept
 };
 
 // One core's world (DESIGN section 3): event loop, listeners, connections, sessions, and this
@@ -47,10 +51,11 @@ class Shard {
   [[nodiscard]] bool listen(ListeningSocket socket, const ListenerOptions& options);
   void set_tls(std::shared_ptr<const TlsContext> tls) { tls_ = std::move(tls); }
 
+  // Once, before the first turn of any shard.
+  void begin();
   // Turns until quit().
   void run();
-  // The same in steps, for who moves the clock himself: begin() once, then turn by turn.
-  void begin();
+  // The same in steps, for who moves the clock himself.
   void turn(milliseconds max_wait);
 
   // Any thread.
@@ -84,6 +89,10 @@ class Shard {
   [[nodiscard]] Admission& admission() { return admission_; }
   [[nodiscard]] AdmissionBudget& admission_budget() { return admission_budget_; }
   [[nodiscard]] ShardEffects& effects() { return effects_; }
+  [[nodiscard]] Journal& journal() { return journal_; }
+  [[nodiscard]] Answers& answers() { return answers_; }
+  [[nodiscard]] Keeper& keeper() { return keeper_; }
+  void await_commit(HostedSession& session) { answers_.await(session); }
   [[nodiscard]] PublishEncoder& encoder() { return encoder_; }
   [[nodiscard]] Inflater& inflater() { return inflater_; }
 
@@ -110,11 +119,16 @@ class Shard {
   // This shard's part of what the whole server may have: hashes and the kernel spread evenly.
   [[nodiscard]] std::size_t share_of(std::size_t count_max) const;
   HostedSession& create_session(const std::string& key);
+  void destroy_session(HostedSession& session);
+  [[nodiscard]] const Registry& registry() const { return peers_.registry; }
   void on_attached(HostedSession& session);
   void on_detached(HostedSession& session, DetachCause cause);
   void on_session_deadline(HostedSession& session, Instant now);
   // Carries out what a call of a session left to be done.
-  void settle() { exchange_.settle(); }
+  void settle() {
+    exchange_.settle();
+    if (!journal_.settled().empty()) answers_.settle_receipts();
+  }
 
   // To another shard's inbox, at the end of this turn.
   void post(uint16_t to, ShardMessage&& message);
@@ -124,6 +138,7 @@ class Shard {
   void resume_inputs();
   void on_message(Handover&& m);
   void on_message(Control&& m) { m.run(*this); }
+  void on_message(ReceiptSettled&& m) { answers_.on_message(std::move(m)); }
   template <class Message>
   void on_message(Message&& m) {
     exchange_.on_message(std::forward<Message>(m));
@@ -135,6 +150,8 @@ class Shard {
   void end_turn();
   void take_leave();
   void send_mail();
+  void send_batch(uint16_t to);
+  void commit();
   void on_housekeeping(Instant now);
 
   void kick(HostedSession& session, ReasonCode reason, std::string_view sentence);
@@ -164,6 +181,9 @@ class Shard {
   ByteBuffer inflated_scratch_;
   PublishEncoder encoder_;
   Inflater inflater_;
+  Journal journal_;
+  ShardKeeper keeper_;
+  Answers answers_;
   SessionTable sessions_;
   Exchange exchange_;
   Admission admission_;

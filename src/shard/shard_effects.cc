@@ -29,6 +29,8 @@ std::string_view journal_event(JournalKind kind) {
       return "journal.queue_overflow";
     case JournalKind::kDeliveryTooLarge:
       return "journal.delivery_too_large";
+    case JournalKind::kPublishUnstorable:
+      return "journal.publish_unstorable";
   }
   unreachable();
 }
@@ -37,13 +39,30 @@ std::string_view journal_event(JournalKind kind) {
 
 void ShardEffects::send(Session& session, const mqtt::ConnackPacket& packet) {
   connection_of(session).send(packet);
+  const uint64_t moment = moment_of(session);
+  if (shard_.journal().durable(moment)) return;
+  connection_of(session).hold_output();
+  hosted(session).output_moment = moment;
+  shard_.answers().await(hosted(session));
 }
+
+// PUBREL and PUBCOMP let the client forget: what we have to remember instead comes first.
 void ShardEffects::send(Session& session, const mqtt::AckPacket& packet) {
-  connection_of(session).send(packet);
+  const bool lets_forget =
+      packet.type == mqtt::PacketType::kPubrel || packet.type == mqtt::PacketType::kPubcomp;
+  shard_.answers().send(hosted(session), packet, lets_forget ? moment_of(session) : 0);
 }
+
 void ShardEffects::send(Session& session, const mqtt::UnsubackPacket& packet) {
-  connection_of(session).send(packet);
+  shard_.answers().send(hosted(session), packet, moment_of(session));
 }
+
+// That must be durable before the client is told of what the session has recorded.
+uint64_t ShardEffects::moment_of(const Session& session) const {
+  return session.kept() ? shard_.journal().moment() : 0;
+}
+
+Keeper& ShardEffects::keeper() { return shard_.keeper(); }
 void ShardEffects::send(Session& session, const mqtt::PingrespPacket& packet) {
   connection_of(session).send(packet);
 }
@@ -57,8 +76,8 @@ Outlet ShardEffects::outlet(const Session& session) const {
   return connection ? connection->outlet() : Outlet::kCongested;
 }
 
-void ShardEffects::publish(Session&, mqtt::MessageRef message) {
-  shard_.exchange().publish(std::move(message));
+void ShardEffects::publish(Session& session, mqtt::MessageRef message, const Answer& answer) {
+  shard_.exchange().publish(std::move(message), session.id(), answer);
 }
 
 void ShardEffects::subscribe(Session& session, std::span<const SubscriptionGrant> grants,

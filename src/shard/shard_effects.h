@@ -17,7 +17,7 @@ class ShardEffects final : public Effects {
   void send(Session& session, const mqtt::PingrespPacket& packet) override;
   void send(Session& session, const mqtt::Message& message, const mqtt::PublishForm& form) override;
   [[nodiscard]] Outlet outlet(const Session& session) const override;
-  void publish(Session& session, mqtt::MessageRef message) override;
+  void publish(Session& session, mqtt::MessageRef message, const Answer& answer) override;
   void subscribe(Session& session, std::span<const SubscriptionGrant> grants,
                  const mqtt::SubackPacket& suback) override;
   void unsubscribe(Session& session, std::string_view filter) override;
@@ -25,8 +25,11 @@ class ShardEffects final : public Effects {
   void close(Session& session, CloseStyle style, ReasonCode reason,
              std::string_view sentence) override;
   void journal(Session& session, JournalKind kind, std::string_view topic) override;
+  [[nodiscard]] Keeper& keeper() override;
 
  private:
+  [[nodiscard]] uint64_t moment_of(const Session& session) const;
+
   Shard& shard_;
 };
 

@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "base/log.h"
+#include "shard/recovery.h"
 #include "shard/sys_topics.h"
 
 namespace fairlead {
@@ -12,21 +13,42 @@ namespace {
 
 constexpr milliseconds kDrainCheck{20};
 
+void add_store(const Committer& committer, ServerCounters& sum) {
+  const Committer::Figures figures = committer.figures();
+  sum.store_failing = committer.failing() ? 1 : 0;
+  sum.store_commits = figures.commits;
+  sum.store_failures = figures.failures;
+  sum.store_records = figures.records;
+  sum.store_commit_microseconds = figures.commit_microseconds;
+  sum.store_slowest_commit_microseconds = figures.slowest_microseconds;
+  sum.store_unrecorded = figures.overflows;
+  sum.store_file_bytes = figures.sizes.file_bytes;
+  sum.store_free_bytes = figures.sizes.free_bytes;
+}
+
 }  // namespace
 
 ShardGroup::ShardGroup(const ServerOptions& options, Registry& registry,
-                       Authenticator& authenticator)
+                       Authenticator& authenticator, std::optional<RecordStore> store)
     : options_(options),
       peers_{
           .options = options_, .registry = registry, .authenticator = authenticator, .shards = {}} {
   FL_ASSERT(options.shard_count >= 1 && options.shard_count <= kTargetCountMax);
+  if (store) {
+    committer_ = std::make_unique<Committer>(
+        std::move(*store), options_.commit, static_cast<uint16_t>(options.shard_count),
+        [this](uint16_t shard) { peers_.shards[shard]->loop().wake(); });
+    peers_.committer = committer_.get();
+  }
   for (unsigned i = 0; i < options.shard_count; ++i) {
     peers_.shards.push_back(std::make_unique<Shard>(static_cast<uint16_t>(i), peers_));
   }
+  for (auto& shard : peers_.shards) shard->begin();
 }
 
 ShardGroup::~ShardGroup() {
   sys_topics_ = {};
+  if (committer_) committer_->stop();
   for (auto& shard : peers_.shards) shard->post_from_outside({[](Shard& s) { s.quit(); }});
   join();
 }
@@ -36,27 +58,55 @@ void ShardGroup::join() {
   threads_.clear();
 }
 
+// The sockets are open first, so that an address that is taken is found out at once; clients that
+// come meanwhile wait in the kernel until all is back.
 Status ShardGroup::start() {
   for (const ListenerOptions& listener : options_.listeners) {
-    if (Status opened = listen(listener); !opened) return opened;
+    if (Status opened = open(listener); !opened) return opened;
   }
   for (auto& shard : peers_.shards) {
     threads_.emplace_back([&shard = *shard] { shard.run(); });
   }
+  if (committer_) {
+    if (Status recovered = recover(); !recovered) return recovered;
+  }
+  if (Status watched = listen(); !watched) return watched;
   if (options_.sys_interval.count() > 0) publish_sys_topics();
   return Done{};
 }
 
-Status ShardGroup::listen(const ListenerOptions& listener) {
+Status ShardGroup::open(const ListenerOptions& listener) {
   auto sockets = ListeningSocket::open_for_shards(listener.address, {}, peers_.shards.size());
   if (!sockets) return sockets.error();
   addresses_.push_back(sockets->front().local());
-  for (std::size_t i = 0; i < peers_.shards.size(); ++i) {
-    if (peers_.shards[i]->listen(std::move((*sockets)[i]), listener)) continue;
-    return Reject{ReasonCode::kUnspecifiedError,
-                  "the kernel refuses to watch " + addresses_.back().text()};
-  }
+  listeners_.push_back({&listener, std::move(*sockets)});
   return Done{};
+}
+
+Status ShardGroup::recover() {
+  const Instant begin = MonotonicClock::now();
+  const auto figures = Recovery(peers_.shards).run(committer_->store());
+  if (!figures) return figures.error();
+  committer_->start();
+  FL_LOG(kInfo, "store.recovered", {"sessions", figures->sessions},
+         {"subscriptions", figures->subscriptions}, {"messages", figures->messages},
+         {"retained", figures->retained}, {"dropped", figures->dropped},
+         {"ms", (MonotonicClock::now() - begin).count()});
+  return Done{};
+}
+
+Status ShardGroup::listen() {
+  std::atomic<bool> watched{true};
+  on_every_shard([&](Shard& shard) {
+    for (OpenListener& listener : listeners_) {
+      if (!shard.listen(std::move(listener.sockets[shard.index()]), *listener.options)) {
+        watched = false;
+      }
+    }
+  });
+  listeners_.clear();
+  if (watched) return Done{};
+  return Reject{ReasonCode::kUnspecifiedError, "the kernel refuses to watch the listening sockets"};
 }
 
 void ShardGroup::on_every_shard(const std::function<void(Shard&)>& work) {
@@ -78,6 +128,12 @@ void ShardGroup::stop() {
   const auto deadline = std::chrono::steady_clock::now() + options_.stop_max;
   while (std::chrono::steady_clock::now() < deadline && !wait_until_drained()) {
   }
+  if (committer_ && !committer_->flush(options_.stop_max)) {
+    FL_LOG(kError, "store.unsaved",
+           {"cause", "the disk did not take the last changes before the server stopped"},
+           {"hint", "nothing that was acknowledged is among them"});
+  }
+  if (committer_) committer_->stop();
   on_every_shard([](Shard& shard) { shard.quit(); });
   join();
 }
@@ -111,6 +167,7 @@ ServerCounters ShardGroup::counters() const {
     sum.bytes_received += c.bytes_received.get();
     sum.bytes_sent += c.bytes_sent.get();
   }
+  if (committer_) add_store(*committer_, sum);
   return sum;
 }
 
@@ -139,8 +196,9 @@ void ShardGroup::publish_sys_topics() {
 
 // --- Server --------------------------------------------------------------------------------------
 
-Server::Server(const ServerOptions& options, Registry& registry, Authenticator& authenticator)
-    : group_(std::make_unique<ShardGroup>(options, registry, authenticator)) {}
+Server::Server(const ServerOptions& options, Registry& registry, Authenticator& authenticator,
+               std::optional<RecordStore> store)
+    : group_(std::make_unique<ShardGroup>(options, registry, authenticator, std::move(store))) {}
 Server::~Server() = default;
 Status Server::start() { return group_->start(); }
 void Server::stop() { group_->stop(); }

@@ -98,7 +98,7 @@ TEST_P(Mqtt5Subscribe, MQTT_3_8_3_3_AnotherSubscriptionWithoutNoLocalStillCounts
   subscribe(client, {.qos = kQos2, .no_local = true});
   client.subscribe({{.filter = topic_ + "/#", .options = {.qos = kQos1}}}, 3);
   client.send_publish(topic_, "mine", kQos2);
-  client.expect("PUBREC 3");
+  client.expect_ack("PUBREC 3");
   client.expect_receive(line("mine", "q1"));
 }
 
@@ -184,7 +184,7 @@ TEST_P(Mqtt5Subscribe, MQTT_3_8_4_3_NewOptionsReplaceTheOld) {
                    5);
   client.subscribe({{.filter = topic_, .options = {.qos = kQos1}}});
   client.send_publish(topic_, "x", kQos2, Retain::kYes);
-  client.expect("PUBREC 3");
+  client.expect_ack("PUBREC 3");
   client.expect(line("x", "q1"));
   client.last_publish().properties.subscription_identifiers.for_each(
       [](uint32_t id) { ADD_FAILURE() << "identifier " << id << " is left"; });

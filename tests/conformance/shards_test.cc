@@ -146,7 +146,9 @@ TEST_P(Shards, ConcurrentTakeOvers) {
                         i % 2 ? ProtocolVersion::k5 : ProtocolVersion::k311);
       client.send(client.hello(id, i % 3 ? CleanStart::kNo : CleanStart::kYes));
       const std::string answer = client.next();
-      EXPECT_TRUE(answer.starts_with("CONNACK 0")) << answer;
+      // One that is replaced before its CONNACK was written down is closed without a word.
+      EXPECT_TRUE(answer.starts_with("CONNACK 0") || answer == "CLOSED") << answer;
+      if (answer == "CLOSED") continue;
       client.ping();
       (void)client.next();  // PINGRESP, or the take-over
     }

@@ -106,6 +106,9 @@ class TestClient {
   // --- Expecting -------------------------------------------------------------------------------
   std::string next();  // the next packet as a line, or CLOSED
   void expect(std::string_view line, Where at = Where::here());
+  // The acknowledgement of what this client published: messages may come before it, and are kept
+  // for next().
+  void expect_ack(std::string_view line, Where at = Where::here());
   // A PUBLISH with its acknowledgements; the line says what came.
   std::string receive();
   void expect_receive(std::string_view line, Where at = Where::here());
@@ -127,6 +130,7 @@ class TestClient {
 
  private:
   bool take_packet();
+  bool take_early();
   [[nodiscard]] Bytes body() const { return last_.view().subspan(header_.header_size); }
   [[nodiscard]] std::string describe() const;
   [[nodiscard]] std::string describe_publish() const;
@@ -138,6 +142,7 @@ class TestClient {
   ProtocolVersion version_;
   mqtt::FixedHeader header_{};
   ByteBuffer last_;
+  std::deque<ByteBuffer> early_;  // read before their turn
   std::deque<std::string> texts_;
   uint16_t last_packet_id_ = 0;
 };

@@ -68,7 +68,8 @@ TestServer::TestServer(const TestServerOptions& options) {
   fill_registry();
   registry_ = must(Registry::open(dir_.path()));
   authenticator_ = std::make_unique<Authenticator>(*registry_, options.authenticator);
-  ServerOptions server;
+  ServerOptions& server = options_;
+  store_ = options.store;
   server.listeners.push_back({.address = must(SocketAddress::parse("127.0.0.1", 0))});
   server.listeners.push_back({.address = must(SocketAddress::parse("::1", 0))});
   server.tls = test_server_tls();
@@ -76,13 +77,33 @@ TestServer::TestServer(const TestServerOptions& options) {
   server.sys_interval = seconds(1);
   server.takeovers_per_minute_max = 0;  // tests take over as fast as they can
   if (options.adjust) options.adjust(server);
-  server_ = std::make_unique<Server>(server, *registry_, *authenticator_);
   registry_->set_listener(
       [this](const RegistryChange& change) { server_->on_registry_change(change); });
-  must(server_->start());
+  start();
 }
 
 TestServer::~TestServer() = default;
+
+void TestServer::start() {
+  std::optional<RecordStore> store;
+  if (store_ == TestStore::kKept) {
+    // Tests end processes, not machines.
+    RecordStore::Opened opened;
+    store = must(RecordStore::open(dir_.path(), {.sync = SyncPolicy::kNever}, opened));
+  }
+  server_ = std::make_unique<Server>(options_, *registry_, *authenticator_, std::move(store));
+  must(server_->start());
+}
+
+void TestServer::crash() {
+  server_.reset();
+  start();
+}
+
+void TestServer::restart() {
+  server_->stop();
+  crash();
+}
 
 void TestServer::fill_registry() {
   must(database_->create_product({.key = "pk", .name = "compatible"}));

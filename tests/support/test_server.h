@@ -10,12 +10,12 @@
 #include <vector>
 
 #include "auth/credentials.h"
+#include "base/temp_dir_for_test.h"
 #include "net/certificate.h"
 #include "net/tls_context.h"
 #include "registry/authenticator.h"
 #include "registry/database.h"
 #include "registry/registry.h"
-#include "registry/temp_dir_for_test.h"
 #include "shard/server.h"
 
 namespace fairlead::testing {
@@ -27,11 +27,15 @@ std::shared_ptr<const TlsContext> test_server_tls();
 std::shared_ptr<const TlsContext> test_client_tls();      // trusts the root above
 std::shared_ptr<const TlsContext> careless_client_tls();  // trusts everything
 
+// Whether sessions outlive the server, as they do by default.
+enum class TestStore : uint8_t { kKept, kNone };
+
 struct TestServerOptions {
   unsigned shard_count = 2;
   AuthenticatorOptions authenticator{.anonymous = AnonymousAccess::kAllowed,
                                      .failures_per_minute_max = 0};
   std::function<void(ServerOptions&)> adjust = {};  // before the server is made
+  TestStore store = TestStore::kKept;
 };
 
 // A whole server in this process: registry in a directory of its own, engine, listeners on free
@@ -61,11 +65,19 @@ class TestServer {
   // followed from it over `hops` shards, has been worked off.
   void settle(int hops = 4);
   void stop() { server_->stop(); }
+  // Ends without a word, as after kill -9, and begins anew with what is in the store; its ports
+  // are new ones.
+  void crash();
+  // The same after a graceful stop.
+  void restart();
 
  private:
   void fill_registry();
+  void start();
 
   TempDir dir_;
+  ServerOptions options_;
+  TestStore store_ = TestStore::kKept;
   std::unique_ptr<Database> database_;
   std::unique_ptr<Registry> registry_;
   std::unique_ptr<Authenticator> authenticator_;
