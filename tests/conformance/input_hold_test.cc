@@ -5,7 +5,7 @@
 
 #include "proto/mqtt/reader.h"
 #include "proto/mqtt/writer.h"
-#include "registry/temp_dir_for_test.h"
+#include "base/temp_dir_for_test.h"
 #include "shard/hosted_session.h"
 #include "shard/shard.h"
 
