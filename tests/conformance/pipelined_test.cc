@@ -70,10 +70,10 @@ TEST_P(Pipelined, AnswersHaveTheOrderOfWhatTheyAnswer) {
     client.expect("SUBACK 1 00");
     client.expect("PINGRESP");
     client.expect("SUBACK 2 00");
-    client.expect("PUBACK 3");
+    client.expect_ack("PUBACK 3");
     client.expect("PUBLISH " + topic + " x q0");
     client.expect(is_v5() ? "UNSUBACK 4 00" : "UNSUBACK 4");
-    client.expect("PUBREC 5");
+    client.expect_ack("PUBREC 5");
     client.expect("PUBLISH " + topic + " x q0");
     client.expect("PINGRESP");
   }

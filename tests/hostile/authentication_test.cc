@@ -6,7 +6,7 @@
 #include <fstream>
 
 #include "hostile/hostile.h"
-#include "registry/sqlite.h"
+#include "sqlite/sqlite.h"
 
 // What guessing costs, what it tells, and what happens to those who are honest beside it; and that
 // a registry that is out of order lets nobody in.
