@@ -21,6 +21,10 @@ SqliteTrouble trouble_of(sqlite3* connection) {
       // SQLite says "full" for writes only; room is also wanted to grow the log's index.
       const int cause = sqlite3_system_errno(connection);
       if (cause == ENOSPC || cause == EDQUOT) return SqliteTrouble::kFull;
+      if (code == SQLITE_IOERR_READ || code == SQLITE_IOERR_SHORT_READ ||
+          code == SQLITE_IOERR_CORRUPTFS) {
+        return SqliteTrouble::kUnreadable;
+      }
       return SqliteTrouble::kOther;
     }
     default:
@@ -127,16 +131,7 @@ SqliteConnection::SqliteConnection(const std::filesystem::path& file, Mode mode,
   }
   sqlite3_extended_result_codes(connection_, 1);
   sqlite3_busy_timeout(connection_, kBusyTimeoutMs);
-  if (mode == Mode::kReadOnly) {
-    // Opened for writing all the same: reading a file with a log (WAL) needs the log's index.
-    sqlite3_db_config(connection_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
-    if (sqlite3_exec(connection_, "PRAGMA query_only = 1", nullptr, nullptr, nullptr) !=
-        SQLITE_OK) {
-      std::string why = sqlite3_errmsg(connection_);
-      sqlite3_close_v2(connection_);
-      throw SqliteError(why);
-    }
-  }
+  if (mode == Mode::kExisting) keep_log(true);
 }
 
 SqliteConnection::~SqliteConnection() { sqlite3_close_v2(connection_); }
@@ -153,6 +148,10 @@ int64_t SqliteConnection::number(const char* sql) {
 }
 
 int64_t SqliteConnection::changed_rows() const { return sqlite3_changes64(connection_); }
+
+void SqliteConnection::keep_log(bool keep) {
+  sqlite3_db_config(connection_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep ? 1 : 0, nullptr);
+}
 
 void SqliteConnection::sync_log() {
   sqlite3_file* log = nullptr;

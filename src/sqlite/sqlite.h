@@ -19,8 +19,9 @@ namespace fairlead {
 
 enum class SqliteTrouble : uint8_t {
   kOther,
-  kDamaged,  // the file is not what SQLite has written
-  kFull,     // no room on the disk
+  kDamaged,     // the file is not what SQLite has written
+  kUnreadable,  // the disk does not give back what is in the file
+  kFull,        // no room on the disk
 };
 
 class SqliteError : public std::runtime_error {
@@ -67,8 +68,9 @@ class SqliteStatement {
 
 class SqliteConnection {
  public:
-  // `kReadOnly` leaves the file as it is, its log included.
-  enum class Mode : uint8_t { kCreate, kReadOnly };
+  // `kExisting` is for a look at somebody else's file: it makes none, and leaves its log (WAL) as
+  // it is.
+  enum class Mode : uint8_t { kCreate, kExisting };
   // `vfs` names the file system to use; empty: the usual one.
   explicit SqliteConnection(const std::filesystem::path& file, Mode mode = Mode::kCreate,
                             const std::string& vfs = {});
@@ -80,6 +82,8 @@ class SqliteConnection {
   void run(const char* sql);
   [[nodiscard]] int64_t number(const char* sql);  // the first column of the first row
   [[nodiscard]] int64_t changed_rows() const;
+  // The log (WAL) is worked into the file and removed at the end, as it is at first, or stays.
+  void keep_log(bool keep);
   // Makes durable what has been written to the log (WAL) so far.
   void sync_log();
   [[nodiscard]] sqlite3* get() const { return connection_; }

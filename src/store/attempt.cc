@@ -1,6 +1,15 @@
 #include "store/attempt.h"
 
+#include "store/store_format.h"
+
 namespace fairlead {
+
+Reject newer_format(const std::filesystem::path& file, int64_t version) {
+  return {ReasonCode::kImplementationSpecificError,
+          file.string() + " was written by a newer version of fairlead (format " +
+              std::to_string(version) + ", this one knows " + std::to_string(kStoreFormat) +
+              "); start that version, or restore a backup of this one"};
+}
 
 Reject reject_of(const std::filesystem::path& file, const SqliteError& error) {
   const std::string why = file.string() + ": " + error.what();
@@ -11,6 +20,7 @@ Reject reject_of(const std::filesystem::path& file, const SqliteError& error) {
     case SqliteTrouble::kDamaged:
       return {ReasonCode::kUnspecifiedError,
               why + "; restart the server: it sets the file aside and keeps what can be read"};
+    case SqliteTrouble::kUnreadable:
     case SqliteTrouble::kOther:
       break;
   }

@@ -7,9 +7,11 @@
 #include <utility>
 
 #include "sqlite/sqlite.h"
+#include "sqlite/sqlite_files.h"
 #include "store/attempt.h"
-#include "store/store_files.h"
+#include "store/salvage.h"
 #include "store/store_format.h"
+#include "store/store_lock.h"
 
 namespace fairlead {
 namespace {
@@ -23,10 +25,8 @@ constexpr uint64_t kEpochsAhead = 1000;
 constexpr int64_t kFreePagesMin = 1024;
 constexpr int64_t kFreePartOfFile = 8;
 constexpr int kTidyPages = 256;
-constexpr uint64_t kProgressEvery = 10'000;
+constexpr int kReadTries = 2;  // a disk that cannot read may find its way at the second try
 
-// Before the first page is written. 4 KiB: small commits, which are most, write least.
-constexpr const char* kNewFile = "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL;";
 constexpr const char* kSettings =
     "PRAGMA journal_mode = WAL;"
     "PRAGMA cache_size = -16384;"        // KiB
@@ -46,15 +46,39 @@ int64_t number_in_file(RecordId id) { return static_cast<int64_t>(id); }
 }  // namespace
 
 struct RecordStore::Impl {
-  Impl(StoreLock taken, std::filesystem::path path, const StoreOptions& wanted)
-      : lock(std::move(taken)),
-        file(std::move(path)),
+  Impl(std::filesystem::path path, const StoreOptions& wanted)
+      : file(std::move(path)),
         options(wanted),
         connection(file, SqliteConnection::Mode::kCreate, options.vfs) {
-    connection.run(kNewFile);
+    connection.keep_log(true);  // until the file is known to be sound
+    connection.run(kNewFileSettings);
     connection.run(kSettings);
     connection.run(options.sync == SyncPolicy::kAlways ? "PRAGMA synchronous = FULL"
                                                        : "PRAGMA synchronous = NORMAL");
+  }
+
+  // Finds or makes the tables. Throws SqliteError of kDamaged when they are not as they should be.
+  void start(Opened& opened) {
+    const Format found = find_format(connection);
+    switch (found.state) {
+      case FormatState::kEmpty:
+        create_store(connection);
+        opened.created = true;
+        break;
+      case FormatState::kOlder:
+        migrate_store(connection, found.version, kFormatSteps);
+        opened.migrated_from = static_cast<uint64_t>(found.version);
+        break;
+      case FormatState::kCurrent:
+        break;
+      case FormatState::kNewer:
+        throw Refused{newer_format(file, found.version)};
+      case FormatState::kForeign:
+        throw SqliteError("this is not a store of Fairlead", SqliteTrouble::kDamaged);
+    }
+    if (!opened.created) require_sound(connection);
+    connection.keep_log(false);
+    prepare();
   }
 
   void prepare() {
@@ -137,7 +161,7 @@ struct RecordStore::Impl {
     connection.run(("PRAGMA incremental_vacuum(" + std::to_string(step) + ")").c_str());
   }
 
-  StoreLock lock;
+  std::optional<StoreLock> lock;
   std::filesystem::path file;
   StoreOptions options;
   SqliteConnection connection;
@@ -155,25 +179,59 @@ RecordStore::RecordStore(RecordStore&&) noexcept = default;
 RecordStore& RecordStore::operator=(RecordStore&&) noexcept = default;
 RecordStore::~RecordStore() = default;
 
+std::filesystem::path RecordStore::file_in(const std::filesystem::path& data_dir) {
+  return data_dir / "store.db";
+}
+
 Result<RecordStore> RecordStore::open(const std::filesystem::path& data_dir,
                                       const StoreOptions& options, Opened& opened) {
   opened = {};
   auto lock = StoreLock::take(data_dir);
   if (!lock) return lock.error();
-  const std::filesystem::path file = store_file(data_dir);
+  const std::filesystem::path file = file_in(data_dir);
   if (options.vfs.empty()) {
-    if (Status ok = finish_replacement(data_dir); !ok) return ok.error();
+    if (Status ok = finish_replacement(file); !ok) return ok.error();
     if (Status ok = make_private_file(file); !ok) return ok.error();
   }
   return attempt(file, [&] {
-    auto impl = std::make_unique<Impl>(std::move(*lock), file, options);
-    const FormatFound found = bring_up_to_date(impl->connection);
-    opened.created = found.state == FormatState::kCreated;
-    if (found.state == FormatState::kMigrated)
-      opened.migrated_from = static_cast<uint64_t>(found.version);
-    impl->prepare();
+    auto impl = open_sound(file, options, opened);
+    if (!impl) {
+      set_aside(file, opened);
+      impl = open_sound(file, options, opened);
+    }
+    if (!impl) throw SqliteError(opened.damage);
+    if (opened.quarantine.empty()) opened.damage.clear();  // it went away
+    impl->lock = std::move(*lock);
     return RecordStore(std::move(impl));
   });
+}
+
+// Null: the file is damaged, and `opened` says how.
+std::unique_ptr<RecordStore::Impl> RecordStore::open_sound(const std::filesystem::path& file,
+                                                           const StoreOptions& options,
+                                                           Opened& opened) {
+  for (int tries = 0; tries < kReadTries; ++tries) {
+    try {
+      auto impl = std::make_unique<Impl>(file, options);
+      impl->start(opened);
+      return impl;
+    } catch (const SqliteError& error) {
+      opened.damage = error.what();
+      // Of a file system of a test there is nothing that could be set aside.
+      if (!options.vfs.empty()) throw;
+      if (error.trouble() == SqliteTrouble::kDamaged) return nullptr;
+      if (error.trouble() != SqliteTrouble::kUnreadable) throw;
+    }
+  }
+  return nullptr;
+}
+
+void RecordStore::set_aside(const std::filesystem::path& file, Opened& opened) {
+  const std::filesystem::path fresh = building_file(file);
+  require(make_private_file(fresh));
+  opened.lost = salvage(file, fresh);
+  opened.quarantine = free_name(file, "damaged");
+  require(replace_database(file, opened.quarantine));
 }
 
 Status RecordStore::commit(const std::vector<RecordBatch*>& batches) {

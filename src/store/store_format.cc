@@ -48,33 +48,34 @@ std::optional<Bytes> checked_record(Table table, RecordId id, Bytes stored) {
   return data;
 }
 
-FormatFound bring_up_to_date(SqliteConnection& connection, int64_t format,
-                             std::span<const FormatStep> steps) {
+Format find_format(SqliteConnection& connection, int64_t current) {
   const int64_t version = connection.number("PRAGMA user_version");
-  const bool empty = connection.number("SELECT count(*) FROM sqlite_schema") == 0;
-  if (version == 0 && empty) {
-    SqliteTransaction transaction(connection, TransactionKind::kWrite);
-    connection.run(schema().c_str());
-    set_version(connection, format);
-    transaction.commit();
-    return {FormatState::kCreated, 0};
+  if (version == 0 && connection.number("SELECT count(*) FROM sqlite_schema") == 0) {
+    return {FormatState::kEmpty, 0};
   }
-  if (connection.number("PRAGMA application_id") != kStoreApplicationId) {
+  if (connection.number("PRAGMA application_id") != kStoreApplicationId || version < 1) {
     return {FormatState::kForeign, version};
   }
-  if (version > format) return {FormatState::kNewer, version};
-  if (version < format) {
-    SqliteTransaction transaction(connection, TransactionKind::kWrite);
-    for (int64_t at = version; at < format; ++at) {
-      const auto step = std::ranges::find(steps, at, &FormatStep::from);
-      if (step == steps.end()) return {FormatState::kForeign, version};
-      connection.run(step->sql);
-    }
-    set_version(connection, format);
-    transaction.commit();
-    return {FormatState::kMigrated, version};
-  }
+  if (version > current) return {FormatState::kNewer, version};
+  if (version < current) return {FormatState::kOlder, version};
   return {has_all_tables(connection) ? FormatState::kCurrent : FormatState::kForeign, version};
+}
+
+void create_store(SqliteConnection& connection) {
+  SqliteTransaction transaction(connection, TransactionKind::kWrite);
+  connection.run(schema().c_str());
+  set_version(connection, kStoreFormat);
+  transaction.commit();
+}
+
+void migrate_store(SqliteConnection& connection, int64_t from, std::span<const FormatStep> steps) {
+  SqliteTransaction transaction(connection, TransactionKind::kWrite);
+  for (const FormatStep& step : steps) {
+    if (step.from < from) continue;
+    connection.run(step.sql);
+    set_version(connection, step.from + 1);
+  }
+  transaction.commit();
 }
 
 }  // namespace fairlead

@@ -33,20 +33,33 @@ constexpr std::string_view table_name(Table table) {
 // What was stored, without its checksum; nullopt when that is wrong.
 [[nodiscard]] std::optional<Bytes> checked_record(Table table, RecordId id, Bytes stored);
 
-// How format `from` becomes `from + 1`.
+// To be said before the first page is written. 4 KiB: small commits, which are most, write least.
+constexpr std::size_t kPageBytes = 4096;
+constexpr const char* kNewFileSettings =
+    "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL;";
+
+// How a format becomes the next one. There are no older formats yet.
 struct FormatStep {
   int64_t from;
   const char* sql;
 };
+constexpr std::span<const FormatStep> kFormatSteps{};
 
-enum class FormatState : uint8_t { kCreated, kCurrent, kMigrated, kNewer, kForeign };
-struct FormatFound {
-  FormatState state = FormatState::kCurrent;
-  int64_t version = 0;  // what the file had
+enum class FormatState : uint8_t {
+  kEmpty,  // nothing was ever written
+  kOlder,  // a store that migrate_store() brings up to date
+  kCurrent,
+  kNewer,    // a store of a version to come
+  kForeign,  // no store, or what damage has left of one
 };
-// Makes an empty file a store, and an older one a store of this format: one transaction, so that
-// after a crash the file is the old one or the new one. Throws SqliteError.
-FormatFound bring_up_to_date(SqliteConnection& connection, int64_t format = kStoreFormat,
-                             std::span<const FormatStep> steps = {});
+struct Format {
+  FormatState state = FormatState::kCurrent;
+  int64_t version = 0;
+};
+// All of these throw SqliteError.
+[[nodiscard]] Format find_format(SqliteConnection& connection, int64_t current = kStoreFormat);
+void create_store(SqliteConnection& connection);
+// One transaction: after a crash the file is the old one or the new one.
+void migrate_store(SqliteConnection& connection, int64_t from, std::span<const FormatStep> steps);
 
 }  // namespace fairlead
