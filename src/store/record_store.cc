@@ -29,8 +29,7 @@ constexpr int kReadTries = 2;  // a disk that cannot read may find its way at th
 
 constexpr const char* kSettings =
     "PRAGMA journal_mode = WAL;"
-    "PRAGMA cache_size = -16384;"        // KiB
-    "PRAGMA wal_autocheckpoint = 2000;"  // pages
+    "PRAGMA cache_size = -16384;"  // KiB
     "PRAGMA journal_size_limit = 33554432;";
 
 struct TableStatements {
@@ -53,6 +52,8 @@ struct RecordStore::Impl {
     connection.keep_log(true);  // until the file is known to be sound
     connection.run(kNewFileSettings);
     connection.run(kSettings);
+    connection.run(
+        ("PRAGMA wal_autocheckpoint = " + std::to_string(options.checkpoint_pages)).c_str());
     connection.run(options.sync == SyncPolicy::kAlways ? "PRAGMA synchronous = FULL"
                                                        : "PRAGMA synchronous = NORMAL");
   }

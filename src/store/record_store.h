@@ -77,6 +77,8 @@ enum class SyncPolicy : uint8_t {
 struct StoreOptions {
   SyncPolicy sync = SyncPolicy::kAlways;
   std::chrono::milliseconds sync_interval{1000};
+  // The log is worked into the file when it has so many pages of 4 KiB.
+  uint32_t checkpoint_pages = 2000;
   std::string vfs = {};  // SQLite's file system to use; empty: the usual one. For tests.
 };
 

@@ -95,6 +95,15 @@ TEST_F(RecordStoreTest, TakesAllBatchesOfACommit) {
   EXPECT_EQ(*store.count(Table::kReceived), 1u);
 }
 
+TEST_F(RecordStoreTest, KeepsARecordWithoutDataThatIsAloneInItsBatch) {
+  const RecordId id = make_record_id(1, 0, 0);
+  RecordStore store = open();
+  RecordBatch batch;
+  batch.put(Table::kSession, id, {});
+  commit(store, batch);
+  EXPECT_THAT(content(store, Table::kSession), ElementsAre(Pair(id, "")));
+}
+
 TEST_F(RecordStoreTest, SecondProcessIsTurnedAway) {
   RecordStore store = open();
   RecordStore::Opened opened;

@@ -36,6 +36,7 @@ uint32_t record_checksum(Table table, RecordId id, Bytes data) {
   const auto number = static_cast<uint64_t>(id) * 0x9e3779b97f4a7c15;
   const auto begin =
       static_cast<uint32_t>((number >> 32) ^ (static_cast<uint64_t>(table) + 1) * 0x85ebca6b);
+  if (data.empty()) return begin;  // zlib takes a null pointer for another question
   return static_cast<uint32_t>(
       crc32_z(begin, reinterpret_cast<const unsigned char*>(data.data()), data.size()));
 }
