@@ -36,6 +36,7 @@ void add_device_commands(CLI::App& app, CommandContext& context);
 void add_app_commands(CLI::App& app, CommandContext& context);
 void add_sign_command(CLI::App& app, CommandContext& context);
 void add_cert_commands(CLI::App& app, CommandContext& context);
+void add_store_commands(CLI::App& app, CommandContext& context);
 void add_pub_command(CLI::App& app, CommandContext& context);
 void add_sub_command(CLI::App& app, CommandContext& context);
 void add_version_command(CLI::App& app, CommandContext& context);

@@ -46,6 +46,7 @@ void add_commands(CLI::App& app, CommandContext& context) {
   add_app_commands(app, context);
   add_sign_command(app, context);
   add_cert_commands(app, context);
+  add_store_commands(app, context);
   add_pub_command(app, context);
   add_sub_command(app, context);
   add_version_command(app, context);

@@ -13,8 +13,6 @@
 namespace fairlead {
 namespace {
 
-constexpr const char* kFileName = "registry.db";
-constexpr int64_t kSchemaVersion = 1;
 constexpr int64_t kFeedEntriesMax = 200'000;
 constexpr std::size_t kProgressEvery = 1000;
 
@@ -208,9 +206,10 @@ struct Database::State {
   void migrate() {
     SqliteTransaction transaction(connection, TransactionKind::kWrite);
     const int64_t version = connection.number("PRAGMA user_version");
-    if (version > kSchemaVersion) {
+    if (version > Database::kSchemaVersion) {
       refuse("registry database was written by a newer version of fairlead (schema " +
-             std::to_string(version) + ", this one knows " + std::to_string(kSchemaVersion) + ")");
+             std::to_string(version) + ", this one knows " +
+             std::to_string(Database::kSchemaVersion) + ")");
     }
     if (version == 0) connection.run(kSchema);
     transaction.commit();
@@ -233,9 +232,13 @@ Database::Database(Database&&) noexcept = default;
 Database& Database::operator=(Database&&) noexcept = default;
 Database::~Database() = default;
 
+std::filesystem::path Database::file_in(const std::filesystem::path& data_dir) {
+  return data_dir / "registry.db";
+}
+
 Result<Database> Database::open(const std::filesystem::path& data_dir) {
   return attempt([&] {
-    const std::filesystem::path file = data_dir / kFileName;
+    const std::filesystem::path file = file_in(data_dir);
     create_file(data_dir, file);
     auto state = std::make_unique<State>(file);
     try {

@@ -42,6 +42,8 @@ enum class WithDevices : uint8_t { kRefuse, kDelete };  // deleting a product th
 // nothing. One thread at a time. Rejects have complete sentences; after one, nothing has changed.
 class Database {
  public:
+  static constexpr int64_t kSchemaVersion = 1;
+
   // Creates the directory (0700) and the file when they are not there, and brings an older schema
   // up to date. Refuses a newer one, and a file that is no database.
   [[nodiscard]] static Result<Database> open(const std::filesystem::path& data_dir);
@@ -108,6 +110,17 @@ class Database {
     std::function<void(App&&)> app;
   };
   [[nodiscard]] Result<int64_t> read_all(const Visitor& visitor);
+
+  [[nodiscard]] static std::filesystem::path file_in(const std::filesystem::path& data_dir);
+  // A consistent copy of one moment, in a new file; beside a running server too.
+  [[nodiscard]] static Status backup(const std::filesystem::path& data_dir,
+                                     const std::filesystem::path& to);
+  // Refuses a file that is no registry, is damaged, or of a newer schema.
+  [[nodiscard]] static Status check_file(const std::filesystem::path& file);
+  // Puts a copy in the place of what is there, which is kept under the name that is the answer;
+  // empty: there was none. No server may have it open.
+  [[nodiscard]] static Result<std::filesystem::path> restore(const std::filesystem::path& data_dir,
+                                                             const std::filesystem::path& from);
 
   // Changes when another connection has committed. Cost: microseconds, no read of the file.
   [[nodiscard]] Result<int64_t> data_version();

@@ -153,6 +153,14 @@ void SqliteConnection::keep_log(bool keep) {
   sqlite3_db_config(connection_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep ? 1 : 0, nullptr);
 }
 
+void SqliteConnection::overwrite_from(const SqliteConnection& source) {
+  run("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+  sqlite3_backup* copy = sqlite3_backup_init(connection_, "main", source.connection_, "main");
+  if (copy == nullptr) fail_with(connection_);
+  sqlite3_backup_step(copy, -1);
+  if (sqlite3_backup_finish(copy) != SQLITE_OK) fail_with(connection_);
+}
+
 void SqliteConnection::sync_log() {
   sqlite3_file* log = nullptr;
   if (sqlite3_file_control(connection_, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) != SQLITE_OK ||

@@ -84,6 +84,8 @@ class SqliteConnection {
   [[nodiscard]] int64_t changed_rows() const;
   // The log (WAL) is worked into the file and removed at the end, as it is at first, or stays.
   void keep_log(bool keep);
+  // All that is in `source`, instead of what is here: one transaction.
+  void overwrite_from(const SqliteConnection& source);
   // Makes durable what has been written to the log (WAL) so far.
   void sync_log();
   [[nodiscard]] sqlite3* get() const { return connection_; }

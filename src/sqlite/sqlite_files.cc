@@ -41,6 +41,12 @@ fs::path directory_of(const fs::path& file) {
   return file.has_parent_path() ? file.parent_path() : fs::path(".");
 }
 
+Reject cannot_copy(const fs::path& from, const fs::path& to, const SqliteError& error) {
+  const bool full = error.trouble() == SqliteTrouble::kFull;
+  return {full ? ReasonCode::kQuotaExceeded : ReasonCode::kUnspecifiedError,
+          "cannot copy " + from.string() + " to " + to.string() + ": " + error.what()};
+}
+
 bool is_there(const fs::path& file) {
   std::error_code ignored;
   return fs::exists(file, ignored);
@@ -53,9 +59,7 @@ Status move_in(const fs::path& file, const fs::path& aside) {
   if (Status ok = rename_if_there(log_of(file), log_of(aside)); !ok) return ok;
   ::unlink(log_index_of(file).c_str());
   if (Status ok = sync_file(directory_of(file)); !ok) return ok;
-  if (::rename(staged_file(file).c_str(), file.c_str()) != 0)
-    return file_error("rename", staged_file(file), errno);
-  return sync_file(directory_of(file));
+  return rename_durably(staged_file(file), file);
 }
 
 }  // namespace
@@ -80,6 +84,11 @@ Status make_private_file(const fs::path& file) {
   return Done{};
 }
 
+Status rename_durably(const fs::path& from, const fs::path& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) return file_error("rename", from, errno);
+  return sync_file(directory_of(to));
+}
+
 fs::path log_of(const fs::path& file) { return beside(file, "-wal"); }
 fs::path log_index_of(const fs::path& file) { return beside(file, "-shm"); }
 
@@ -102,21 +111,28 @@ Status copy_database(const fs::path& from, const fs::path& to) {
     copy.bind(1, std::string_view(building.native())).run();
   } catch (const SqliteError& error) {
     remove_with_log(building);
-    const bool full = error.trouble() == SqliteTrouble::kFull;
-    return Reject{full ? ReasonCode::kQuotaExceeded : ReasonCode::kUnspecifiedError,
-                  "cannot copy " + from.string() + " to " + to.string() + ": " + error.what()};
+    return cannot_copy(from, to, error);
   }
   if (Status ok = sync_file(building); !ok) return ok;
-  if (::rename(building.c_str(), to.c_str()) != 0) return file_error("rename", building, errno);
+  return rename_durably(building, to);
+}
+
+Status overwrite_database(const fs::path& from, const fs::path& to) {
+  if (Status ok = make_private_file(to); !ok) return ok;
+  try {
+    SqliteConnection source(from, SqliteConnection::Mode::kExisting);
+    SqliteConnection(to).overwrite_from(source);
+  } catch (const SqliteError& error) {
+    return cannot_copy(from, to, error);
+  }
+  if (Status ok = sync_file(to); !ok) return ok;
   return sync_file(directory_of(to));
 }
 
 Status replace_database(const fs::path& file, const fs::path& aside) {
   const fs::path building = building_file(file);
   if (Status ok = sync_file(building); !ok) return ok;
-  if (::rename(building.c_str(), staged_file(file).c_str()) != 0)
-    return file_error("rename", building, errno);
-  if (Status ok = sync_file(directory_of(file)); !ok) return ok;
+  if (Status ok = rename_durably(building, staged_file(file)); !ok) return ok;
   return move_in(file, aside);
 }
 

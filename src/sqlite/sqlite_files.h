@@ -16,6 +16,9 @@ namespace fairlead {
 // Makes the file when it is not there, and its mode 0600 in any case. SQLite gives its log and the
 // log's index the mode of the file.
 [[nodiscard]] Status make_private_file(const std::filesystem::path& file);
+// A file or a directory that is on disk itself is on disk under its new name.
+[[nodiscard]] Status rename_durably(const std::filesystem::path& from,
+                                    const std::filesystem::path& to);
 // What SQLite keeps beside a file.
 [[nodiscard]] std::filesystem::path log_of(const std::filesystem::path& file);
 [[nodiscard]] std::filesystem::path log_index_of(const std::filesystem::path& file);
@@ -25,6 +28,11 @@ void remove_with_log(const std::filesystem::path& file);
 // synced, and it is whole or not there. Refused when `to` exists.
 [[nodiscard]] Status copy_database(const std::filesystem::path& from,
                                    const std::filesystem::path& to);
+
+// Everything in `to`, which is made when it is not there, becomes what is in `from`: one
+// transaction, so that others may have it open.
+[[nodiscard]] Status overwrite_database(const std::filesystem::path& from,
+                                        const std::filesystem::path& to);
 
 // A new file takes the place of the old one in two steps, and a crash between or within them
 // leaves one or the other, never a file with the log of another:

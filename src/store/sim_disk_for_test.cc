@@ -214,6 +214,7 @@ SimDisk::~SimDisk() { sqlite3_vfs_unregister(vfs_.get()); }
 bool SimDisk::count(Call call) {
   ++calls_;
   if (call == Call::kWrite) ++writes_;
+  if (call == Call::kSync && spare_syncs_) return !is_dead();
   return !is_dead() && (!failing_call_ || calls_ != *failing_call_);
 }
 

@@ -31,6 +31,7 @@ class SimDisk {
   [[nodiscard]] uint64_t calls() const { return calls_; }
 
   void fail_call(uint64_t number) { failing_call_ = number; }    // that one, with EIO
+  void spare_syncs() { spare_syncs_ = true; }                    // they are not what fails
   void die_at_call(uint64_t number) { last_call_ = number; }     // and all after it: a crash
   void fill_up_at_write(uint64_t number) { full_at_ = number; }  // writes that need room fail
   void make_room() { full_at_.reset(); }
@@ -72,6 +73,7 @@ class SimDisk {
   std::unique_ptr<Vfs> vfs_;
   uint64_t calls_ = 0;
   uint64_t writes_ = 0;
+  bool spare_syncs_ = false;
   std::optional<uint64_t> failing_call_;
   std::optional<uint64_t> last_call_;
   std::optional<uint64_t> full_at_;
