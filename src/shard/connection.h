@@ -273,7 +273,7 @@ class Connection final : public IoHandler,
   bool hurried_ : 1 = false;     // about to be closed: nothing waits any more
   bool broken_ : 1 = false;      // nothing can be sent; what has come is still read
   bool decrypting_ : 1 = false;  // within on_tls_bytes()
-  bool lingers_ : 1 = true;   // until the peer has closed its side, so that it gets our last bytes
+  bool lingers_ : 1 = true;  // until the peer has closed its side, so that it gets our last bytes
   bool output_held_ : 1 = false;
   bool starved_ : 1 = false;  // the session was told that the outlet is congested
   MethodTimer<Connection, &Connection::on_timer> timer_{*this};

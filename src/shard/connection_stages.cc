@@ -279,9 +279,10 @@ void Connection::on_mqtt_bytes(Bytes piece) {
 }
 
 // Nothing is done before CONNACK is out, nor is leave taken before the answers that wait for the
-// disk are. Answers have the order of what they answer: behind a SUBSCRIBE that waits for other shards only
-// more of them go on, as many as the exchange has room for. It waits for the next turn when this
-// one has found enough retained messages, and while the client does not take those of earlier ones.
+// disk are. Answers have the order of what they answer: behind a SUBSCRIBE that waits for other
+// shards only more of them go on, as many as the exchange has room for. It waits for the next turn
+// when this one has found enough retained messages, and while the client does not take those of
+// earlier ones.
 bool Connection::hold_back(std::byte first) {
   if (stage_ != Stage::kOpen || hurried_ || broken_) return false;
   constexpr int kTypeShift = 4;

@@ -59,7 +59,8 @@ void ShardEffects::send(Session& session, const mqtt::UnsubackPacket& packet) {
 
 // That must be durable before the client is told of what the session has recorded.
 uint64_t ShardEffects::moment_of(const Session& session) const {
-  return session.kept() ? shard_.journal().moment() : 0;
+  return session.kept() ? shard_.journal().moment()
+                        : static_cast<const HostedSession&>(session).forgotten_moment;
 }
 
 Keeper& ShardEffects::keeper() { return shard_.keeper(); }

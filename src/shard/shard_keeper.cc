@@ -30,8 +30,9 @@ RecordId ShardKeeper::put_received(Session&, const ReceivedRecord& record) {
   return shard_.journal().put_tagged(Table::kReceived, scratch_.view());
 }
 
-void ShardKeeper::erase_session(Session&, RecordId id) {
+void ShardKeeper::erase_session(Session& session, RecordId id) {
   shard_.journal().erase(Table::kSession, id);
+  static_cast<HostedSession&>(session).forgotten_moment = shard_.journal().moment();
 }
 void ShardKeeper::erase_subscription(Session&, RecordId id) {
   shard_.journal().erase(Table::kSubscription, id);

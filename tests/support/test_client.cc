@@ -230,7 +230,7 @@ std::string TestClient::receive() {
     publish.append(last_.view());
     const mqtt::FixedHeader header = header_;
     ack(PacketType::kPubrec, id);
-    expect("PUBREL " + std::to_string(id));
+    expect_ack("PUBREL " + std::to_string(id));
     ack(PacketType::kPubcomp, id);
     last_ = std::move(publish);
     header_ = header;

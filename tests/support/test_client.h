@@ -106,8 +106,7 @@ class TestClient {
   // --- Expecting -------------------------------------------------------------------------------
   std::string next();  // the next packet as a line, or CLOSED
   void expect(std::string_view line, Where at = Where::here());
-  // The acknowledgement of what this client published: messages may come before it, and are kept
-  // for next().
+  // The next step of an exchange: messages may come before it, and are kept for next().
   void expect_ack(std::string_view line, Where at = Where::here());
   // A PUBLISH with its acknowledgements; the line says what came.
   std::string receive();

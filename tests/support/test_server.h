@@ -70,6 +70,8 @@ class TestServer {
   void crash();
   // The same after a graceful stop.
   void restart();
+  // Of the next one.
+  void set_shard_count(unsigned count) { options_.shard_count = count; }
 
  private:
   void fill_registry();
