@@ -122,14 +122,16 @@ void Shard::post(uint16_t to, ShardMessage&& message) {
   FL_ASSERT(to != index_);
   Inbox::Batch& batch = mail_[to];
   if (!batch.messages.empty() && batch.epoch != journal_.epoch()) send_batch(to);
-  batch.epoch = journal_.epoch();
+  if (batch.messages.empty()) {
+    batch.epoch = journal_.epoch();
+    journal_.mail_sent(batch.epoch);  // counted before this shard can leave the epoch
+  }
   batch.messages.push_back(std::move(message));
   if (batch.messages.size() >= kMailBatchMax) send_batch(to);
 }
 
 void Shard::send_batch(uint16_t to) {
   if (mail_[to].messages.empty()) return;
-  journal_.mail_sent(mail_[to].epoch);
   if (peers_.shards[to]->inbox_.post(std::exchange(mail_[to], {}))) peers_.shards[to]->loop_.wake();
 }
 

@@ -66,8 +66,9 @@ class Committer {
 
   // Something was recorded in the newest epoch.
   void announce_work();
-  // Mail that carries `epoch` is on its way: to be called before it is put into an inbox; and that
-  // some has been dealt with, after what came of it was announced itself.
+  // Mail that carries `epoch` is on its way: to be called before the sender enters the next epoch,
+  // and before the mail is put into an inbox; and that some has been dealt with, after what came of
+  // it was announced itself.
   void mail_sent(uint64_t epoch) { mail_[epoch % 2].fetch_add(1, std::memory_order_relaxed); }
   void mail_done(uint64_t epoch, int64_t count);
   // The shard records in the newest epoch from now on, once for each epoch.

@@ -25,6 +25,8 @@ uint64_t Journal::moment() const {
 void Journal::begin_mail(uint64_t epoch) {
   if (!committer_ || epoch == 0) return;
   if (epoch > newest_.number) enter_next();
+  // Its sender has counted it before it left that epoch, so the epoch is not complete without it.
+  FL_ASSERT(epoch_at(epoch) != nullptr);
   tag_ = epoch;
 }
 

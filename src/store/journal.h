@@ -36,7 +36,8 @@ class Journal {
   [[nodiscard]] bool durable(uint64_t moment) const { return moment <= committed_; }
   // The epoch of what is done now: what mail that is posted now has to carry.
   [[nodiscard]] uint64_t epoch() const { return tag_; }
-  // Around each piece of mail that carries `epoch`, and when it is sent.
+  // Around each piece of mail that carries `epoch`, and when it is first known that some will be
+  // sent.
   void begin_mail(uint64_t epoch);
   void end_mail(uint64_t epoch);
   void mail_sent(uint64_t epoch) {
