@@ -1,6 +1,6 @@
 # Everything is a line or two here; the work is in packaging/, tests/ and bench/.
 .DEFAULT_GOAL := help
-.PHONY: help run build test deps deps-test deps-bench fmt lint fuzz fuzz-coverage bench clean
+.PHONY: help run build test chaos deps deps-test deps-bench fmt lint fuzz fuzz-coverage bench clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -13,6 +13,9 @@ build: deps ## release binary at build/release/fairlead
 
 test: deps deps-test ## everything: release, interop, tidy, AddressSanitizer, ThreadSanitizer
 	@exec tests/run.sh
+
+chaos: deps deps-test build ## kill the server N=1000 times under load: nothing may be lost
+	@exec tests/chaos/run.sh chaos.mjs $(or $(N),1000)
 
 deps: ## install the Debian packages that building needs
 	@packaging/deps.sh build
