@@ -171,8 +171,10 @@ class ServerProcess {
     if (!result) return result.error();
     store = std::move(*result);
     if (!opened.quarantine.empty()) {
-      FL_LOG(kError, "store.damaged", {"moved_to", opened.quarantine.string()},
-             {"lost", opened.lost}, {"hint", "what could be read is in use"});
+      FL_LOG(kError, "store.damaged", {"cause", opened.damage},
+             {"moved_to", opened.quarantine.string()},
+             {"lost", opened.lost.empty() ? "nothing that is known of" : opened.lost},
+             {"hint", "what could be read is in use"});
     }
     if (opened.migrated_from != 0) {
       FL_LOG(kInfo, "store.migrated", {"from_format", opened.migrated_from});

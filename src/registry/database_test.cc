@@ -211,6 +211,35 @@ TEST_F(DatabaseTest, AnotherConnectionSeesTheChangeAtOnce) {
   EXPECT_TRUE(db().device("pk", "d1")->has_value());
 }
 
+TEST_F(DatabaseTest, RestoreBringsABackupBackAndKeepsWhatWasThere) {
+  ASSERT_TRUE(db().create_device({.product_key = "pk", .name = "then"}).ok());
+  const auto copy = dir_.path() / "copy.db";
+  ASSERT_TRUE(Database::backup(dir_.path(), copy).ok());
+  ASSERT_TRUE(db().create_device({.product_key = "pk", .name = "since"}).ok());
+  const auto kept = Database::restore(dir_.path(), copy);
+  ASSERT_TRUE(kept.ok()) << kept.error().sentence;
+  // Also for who has it open: it is one transaction.
+  EXPECT_TRUE(db().device("pk", "then")->has_value());
+  EXPECT_FALSE(db().device("pk", "since")->has_value());
+  ASSERT_TRUE(Database::restore(dir_.path(), *kept).ok());
+  EXPECT_TRUE(db().device("pk", "since")->has_value());
+}
+
+TEST_F(DatabaseTest, RestoreReplacesWhatIsBeyondReading) {
+  const auto copy = dir_.path() / "copy.db";
+  ASSERT_TRUE(Database::backup(dir_.path(), copy).ok());
+  TempDir other;
+  std::ofstream(Database::file_in(other.path())) << std::string(5000, 'x');
+  const auto kept = Database::restore(other.path(), copy);
+  ASSERT_TRUE(kept.ok()) << kept.error().sentence;
+  EXPECT_EQ(std::filesystem::file_size(*kept), 5000u);
+  EXPECT_TRUE(Database::open(other.path())->product("pk")->has_value());
+  // And a backup that is beyond reading replaces nothing.
+  std::ofstream(other.path() / "bad.db") << std::string(5000, 'x');
+  EXPECT_FALSE(Database::restore(other.path(), other.path() / "bad.db").ok());
+  EXPECT_TRUE(Database::open(other.path())->product("pk")->has_value());
+}
+
 TEST_F(DatabaseTest, RefusesANewerSchema) {
   {
     SqliteConnection raw(dir_.path() / "registry.db");

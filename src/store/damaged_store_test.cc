@@ -14,7 +14,7 @@
 #include "sqlite/sqlite.h"
 #include "sqlite/sqlite_files.h"
 #include "store/record_store.h"
-#include "store/store_model_for_test.h"
+#include "store/test_store_model.h"
 
 namespace fairlead {
 namespace {
@@ -36,7 +36,7 @@ class DamagedStore : public ::testing::Test {
 
   // Entries and, between them, sessions; several hundred pages.
   void fill() {
-    auto store = RecordStore::open(dir_->path(), {}, opened_);
+    auto store = RecordStore::open(dir_->path(), {.sync = SyncPolicy::kNever}, opened_);
     ASSERT_TRUE(store) << store.error().sentence;
     RecordBatch batch;
     for (uint32_t i = 0; i < kRecords; ++i) {
@@ -59,7 +59,7 @@ class DamagedStore : public ::testing::Test {
 
   // What is there after a start: all of it must be what was written.
   std::size_t entries_found() {
-    auto store = RecordStore::open(dir_->path(), {}, opened_);
+    auto store = RecordStore::open(dir_->path(), {.sync = SyncPolicy::kNever}, opened_);
     EXPECT_TRUE(store) << store.error().sentence;
     std::size_t found = 0;
     EXPECT_TRUE(store->for_each(Table::kEntry, [&](RecordId id, Bytes data) {
@@ -154,7 +154,7 @@ TEST_F(DamagedStore, TheLogBelongsToTheDamagedFile) {
   fill();
   auto image = std::make_unique<TempDir>();
   {
-    auto store = RecordStore::open(dir_->path(), {}, opened_);
+    auto store = RecordStore::open(dir_->path(), {.sync = SyncPolicy::kNever}, opened_);
     ASSERT_TRUE(store);
     RecordBatch batch;
     batch.put(Table::kRetained, make_record_id(kRecords + 1, 0, 0), as_bytes("late"));
@@ -166,7 +166,7 @@ TEST_F(DamagedStore, TheLogBelongsToTheDamagedFile) {
   overwrite(page_of("record 1234."), std::string(kPage, '\x7f'));
   EXPECT_GT(entries_found(), kRecords - kPage / 100);
   EXPECT_TRUE(fs::exists(log_of(opened_.quarantine)));
-  auto store = RecordStore::open(dir_->path(), {}, opened_);
+  auto store = RecordStore::open(dir_->path(), {.sync = SyncPolicy::kNever}, opened_);
   EXPECT_EQ(*store->count(Table::kRetained), 1u);
 }
 
@@ -191,8 +191,11 @@ TEST_F(DamagedStore, AReplacementThatWasInterruptedIsFinished) {
 
 TEST_F(DamagedStore, ANewerFormatIsRefusedAndLeftAlone) {
   fill();
-  { SqliteConnection(file()).run("PRAGMA user_version = 99"); }
-  auto store = RecordStore::open(dir_->path(), {}, opened_);
+  {
+    SqliteConnection raw(file());
+    raw.run("PRAGMA user_version = 99; UPDATE meta SET value = 99 WHERE key = 'format'");
+  }
+  auto store = RecordStore::open(dir_->path(), {.sync = SyncPolicy::kNever}, opened_);
   ASSERT_FALSE(store);
   EXPECT_THAT(store.error().sentence,
               AllOf(HasSubstr("newer version of fairlead (format 99"), HasSubstr("backup")));

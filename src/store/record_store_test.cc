@@ -162,5 +162,69 @@ TEST_F(RecordStoreTest, GivesFreePagesBackInSteps) {
   EXPECT_LE(store.sizes().free_bytes, 4u << 20);
 }
 
+TEST_F(RecordStoreTest, BackupBesideAWriterIsOfOneMoment) {
+  RecordStore store = open();
+  RecordBatch batch;
+  for (uint32_t i = 0; i < 1000; ++i) {
+    batch.put(Table::kEntry, make_record_id(1, 0, i), as_bytes("x"));
+  }
+  commit(store, batch);
+  const auto copy = dir_.path() / "copy.db";
+  ASSERT_TRUE(RecordStore::backup(dir_.path(), copy));
+  batch.put(Table::kEntry, make_record_id(2, 0, 0), as_bytes("later"));
+  commit(store, batch);
+  const auto report = RecordStore::check(copy);
+  ASSERT_TRUE(report);
+  EXPECT_THAT(report->problems, ::testing::IsEmpty());
+  EXPECT_EQ(report->counts[static_cast<std::size_t>(Table::kEntry)],
+            (std::pair<std::string_view, uint64_t>("entry", 1000)));
+  const Status again = RecordStore::backup(dir_.path(), copy);
+  ASSERT_FALSE(again);
+  EXPECT_THAT(again.error().sentence, HasSubstr("exists"));
+}
+
+TEST_F(RecordStoreTest, RestoreKeepsWhatWasThere) {
+  const auto copy = dir_.path() / "copy.db";
+  const RecordId id = make_record_id(1, 0, 0);
+  {
+    RecordStore store = open();
+    RecordBatch batch;
+    batch.put(Table::kSession, id, as_bytes("then"));
+    commit(store, batch);
+    ASSERT_TRUE(RecordStore::backup(dir_.path(), copy));
+    batch.put(Table::kSession, id, as_bytes("now"));
+    commit(store, batch);
+    const auto refused = RecordStore::restore(dir_.path(), copy);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ReasonCode::kServerBusy);
+  }
+  const auto restored = RecordStore::restore(dir_.path(), copy);
+  ASSERT_TRUE(restored) << restored.error().sentence;
+  EXPECT_THAT(content(open(), Table::kSession), ElementsAre(Pair(id, "then")));
+  std::filesystem::rename(restored->kept, copy);
+  ASSERT_TRUE(RecordStore::restore(dir_.path(), copy));
+  EXPECT_THAT(content(open(), Table::kSession), ElementsAre(Pair(id, "now")));
+}
+
+TEST_F(RecordStoreTest, CompactGivesAllFreePagesBack) {
+  {
+    RecordStore store = open();
+    RecordBatch batch;
+    const std::string data(4000, 'x');
+    for (uint32_t i = 0; i < 500; ++i) {
+      batch.put(Table::kBody, make_record_id(1, 0, i), as_bytes(data));
+    }
+    commit(store, batch);
+    for (uint32_t i = 1; i < 500; ++i) batch.erase(Table::kBody, make_record_id(1, 0, i));
+    commit(store, batch);
+    EXPECT_EQ(RecordStore::compact(dir_.path()).error().code, ReasonCode::kServerBusy);
+  }
+  const auto sizes = RecordStore::compact(dir_.path());
+  ASSERT_TRUE(sizes) << sizes.error().sentence;
+  EXPECT_LT(sizes->file_bytes, 100'000u);
+  EXPECT_EQ(sizes->free_bytes, 0u);
+  EXPECT_THAT(content(open(), Table::kBody), ::testing::SizeIs(1));
+}
+
 }  // namespace
 }  // namespace fairlead

@@ -18,6 +18,15 @@ std::string schema() {
   return sql;
 }
 
+// Whether `meta` says the same as the header: a byte turned over there is no other version.
+bool is_confirmed(SqliteConnection& connection, int64_t version) {
+  if (connection.number("SELECT count(*) FROM sqlite_schema WHERE name = 'meta'") == 0) {
+    return false;
+  }
+  const std::string sql = "SELECT value FROM meta WHERE key = '" + std::string(kFormatKey) + "'";
+  return connection.number(sql.c_str()) == version;
+}
+
 bool has_all_tables(SqliteConnection& connection) {
   std::string names = "'meta'";
   for (std::string_view name : kTableNames) names.append(",'").append(name).append("'");
@@ -27,7 +36,10 @@ bool has_all_tables(SqliteConnection& connection) {
 }
 
 void set_version(SqliteConnection& connection, int64_t version) {
-  connection.run(("PRAGMA user_version = " + std::to_string(version)).c_str());
+  const std::string number = std::to_string(version);
+  connection.run(("PRAGMA user_version = " + number + "; INSERT OR REPLACE INTO meta VALUES ('" +
+                  kFormatKey + "', " + number + ")")
+                     .c_str());
 }
 
 }  // namespace
@@ -54,7 +66,8 @@ Format find_format(SqliteConnection& connection, int64_t current) {
   if (version == 0 && connection.number("SELECT count(*) FROM sqlite_schema") == 0) {
     return {FormatState::kEmpty, 0};
   }
-  if (connection.number("PRAGMA application_id") != kStoreApplicationId || version < 1) {
+  if (connection.number("PRAGMA application_id") != kStoreApplicationId ||
+      !is_confirmed(connection, version)) {
     return {FormatState::kForeign, version};
   }
   if (version > current) return {FormatState::kNewer, version};

@@ -17,9 +17,10 @@
 namespace fairlead {
 
 constexpr int64_t kStoreApplicationId = 0x464c7374;  // "FLst"
-constexpr int64_t kStoreFormat = 1;                  // in `user_version`
+constexpr int64_t kStoreFormat = 1;                  // in `user_version`, and in `meta`
 constexpr std::size_t kChecksumBytes = 4;
-constexpr const char* kEpochKey = "epoch_bound";  // in `meta`
+constexpr const char* kFormatKey = "format";  // in `meta`
+constexpr const char* kEpochKey = "epoch_bound";
 
 constexpr std::array<std::string_view, kTableCount> kTableNames{
     "session", "subscription", "body", "entry", "inflight", "received", "retained"};

@@ -101,6 +101,7 @@ test('Help names every command, a wrong command line ends with 2', async () => {
     'app',
     'sign',
     'cert',
+    'store',
     'pub',
     'sub',
     'version',
