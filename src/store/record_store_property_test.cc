@@ -14,6 +14,9 @@ namespace {
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr uint64_t kSlower = 5;
+#elif defined(__has_feature)
+constexpr uint64_t kSlower =
+    __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ? 5 : 1;
 #else
 constexpr uint64_t kSlower = 1;
 #endif

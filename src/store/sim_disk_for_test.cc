@@ -22,7 +22,7 @@ SimDisk& disk_of(sqlite3_vfs* vfs) { return *static_cast<SimDisk*>(vfs->pAppData
 
 void write_at(std::vector<std::byte>& file, std::size_t at, Bytes data) {
   if (file.size() < at + data.size()) file.resize(at + data.size());
-  std::memcpy(file.data() + at, data.data(), data.size());
+  if (!data.empty()) std::memcpy(file.data() + at, data.data(), data.size());
 }
 
 void carry_out(std::vector<std::byte>& file, const SimDisk::Change& change) {
