@@ -28,6 +28,17 @@ class Fields {
   }
   RecordId id() { return static_cast<RecordId>(integer<uint64_t>()); }
   mqtt::PacketId packet_id() { return static_cast<mqtt::PacketId>(integer<uint16_t>()); }
+  Instant instant(const WallTime& time) {
+    const auto wall = integer<uint64_t>();
+    fine_ = fine_ && wall <= WallTime::kNever;
+    return time.instant(wall);
+  }
+  // None but those of `known`.
+  uint8_t flags(uint8_t known) {
+    const auto value = integer<uint8_t>();
+    fine_ = fine_ && (value & ~known) == 0;
+    return value;
+  }
   Bytes take(std::size_t count) {
     const auto taken = reader_.take(count);
     fine_ = fine_ && taken.has_value();
@@ -95,8 +106,8 @@ Result<SessionRecord> decode_session(Bytes bytes, const WallTime& time) {
   const auto version = fields.integer<uint8_t>();
   record.version = static_cast<mqtt::ProtocolVersion>(version);
   record.expiry_seconds = fields.integer<uint32_t>();
-  record.left_at = time.instant(fields.integer<uint64_t>());
-  record.will_due = time.instant(fields.integer<uint64_t>());
+  record.left_at = fields.instant(time);
+  record.will_due = fields.instant(time);
   record.key = as_text(fields.take(fields.integer<uint16_t>()));
   record.host = fields.take(fields.integer<uint16_t>());
   record.will_packet = fields.rest();
@@ -160,7 +171,7 @@ Result<EntryRecord> decode_entry(Bytes bytes) {
   EntryRecord record;
   record.session = fields.id();
   record.packet_id = fields.packet_id();
-  const auto flags = fields.integer<uint8_t>();
+  const auto flags = fields.flags(kQosMask | kRetainBit | kBodyApartBit);
   record.qos = fields.choice<mqtt::Qos>(flags & kQosMask, 3);
   record.retain = retain_of(flags);
   for (auto left = fields.integer<uint16_t>(); left > 0 && fields.fine(); --left) {
@@ -218,8 +229,8 @@ void encode(ByteBuffer& out, const mqtt::Message& message, const WallTime& time)
 Result<mqtt::MessageRef> decode_message(Bytes bytes, const WallTime& time) {
   Fields fields(bytes);
   mqtt::Message::Parts parts;
-  parts.expires_at = time.instant(fields.integer<uint64_t>());
-  const auto flags = fields.integer<uint8_t>();
+  parts.expires_at = fields.instant(time);
+  const auto flags = fields.flags(kQosMask | kRetainBit);
   parts.qos = fields.choice<mqtt::Qos>(flags & kQosMask, 3);
   parts.retain = retain_of(flags);
   const auto topic_size = fields.integer<uint16_t>();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -26,10 +27,11 @@ class WallTime {
   WallTime() = default;
   WallTime(Instant now, milliseconds wall_now) : offset_(wall_now - now.time_since_epoch()) {}
 
-  // Milliseconds since 1970; kNever for Instant::max().
+  // Milliseconds since 1970, which is the earliest there is; kNever for Instant::max().
   [[nodiscard]] uint64_t of(Instant instant) const {
     if (instant == Instant::max()) return kNever;
-    return static_cast<uint64_t>((instant.time_since_epoch() + offset_).count());
+    const auto wall = (instant.time_since_epoch() + offset_).count();
+    return std::min(static_cast<uint64_t>(std::max<int64_t>(wall, 0)), kNever);
   }
   [[nodiscard]] Instant instant(uint64_t wall) const {
     if (wall >= kNever) return Instant::max();
