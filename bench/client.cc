@@ -129,6 +129,7 @@ void Client::on_upgrade_bytes(MutableBytes plain) {
   mqtt::ConnectPacket connect;
   connect.client_id = login_.client_id;
   connect.keep_alive_seconds = 600;
+  if (login_.persistent) connect.clean_start = mqtt::CleanStart::kNo;
   if (login_.user_name) connect.user_name = *login_.user_name;
   if (login_.password) connect.password = as_bytes(*login_.password);
   send_packet(connect);

@@ -25,6 +25,7 @@ struct Login {
   std::string client_id;
   std::optional<std::string> user_name;
   std::optional<std::string> password;
+  bool persistent = false;  // asks for a session that outlives the connection
 };
 
 class Client;

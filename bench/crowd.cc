@@ -9,9 +9,10 @@ void Crowd::gather(std::size_t count, const std::function<std::string(std::size_
   while (ready_count_ < count) {
     while (clients_.size() < count && clients_.size() - ready_count_ < plan_.concurrent_count) {
       const std::size_t index = clients_.size();
-      const Login login = index < plan_.logins.size()
-                              ? plan_.logins[index]
-                              : Login{plan_.name_prefix + "-" + std::to_string(index), {}, {}};
+      Login login = index < plan_.logins.size()
+                        ? plan_.logins[index]
+                        : Login{plan_.name_prefix + "-" + std::to_string(index), {}, {}};
+      login.persistent = plan_.persistent && index >= plan_.flow_count;
       clients_.emplace_back(loop_, plan_.target, login, *this).tag = index;
     }
     turn(milliseconds{100});
@@ -43,13 +44,18 @@ void Crowd::on_packet(Client& client, const mqtt::FixedHeader& header, Bytes bod
     case mqtt::PacketType::kPublish: {
       const auto packet = mqtt::read_publish(mqtt::ProtocolVersion::k311, header.flags, body);
       if (!packet) throw std::runtime_error(packet.error().sentence);
-      if (packet->qos == mqtt::Qos::kAtLeastOnce) {
-        client.send_packet(mqtt::AckPacket{mqtt::PacketType::kPuback, packet->packet_id, {}, {}});
+      if (packet->qos != mqtt::Qos::kAtMostOnce) {
+        const bool once = packet->qos == mqtt::Qos::kExactlyOnce;
+        const auto type = once ? mqtt::PacketType::kPubrec : mqtt::PacketType::kPuback;
+        client.send_packet(mqtt::AckPacket{type, packet->packet_id, {}, {}});
       }
       return on_publish(client, *packet);
     }
     case mqtt::PacketType::kPuback:
-      return on_puback(client);
+    case mqtt::PacketType::kPubrec:
+    case mqtt::PacketType::kPubrel:
+    case mqtt::PacketType::kPubcomp:
+      return on_ack(client, header.type, body);
     case mqtt::PacketType::kSuback: {
       const auto packet = mqtt::read_suback(mqtt::ProtocolVersion::k311, body);
       if (!packet || is_error(packet->reasons.front())) {
@@ -60,6 +66,21 @@ void Crowd::on_packet(Client& client, const mqtt::FixedHeader& header, Bytes bod
     }
     default:
       return;
+  }
+}
+
+void Crowd::on_ack(Client& client, mqtt::PacketType type, Bytes body) {
+  const auto packet = mqtt::read_ack(mqtt::ProtocolVersion::k311, type, body);
+  if (!packet) throw std::runtime_error(packet.error().sentence);
+  const mqtt::PacketId id = packet->packet_id;
+  if (type == mqtt::PacketType::kPubrec) {
+    client.send_packet(mqtt::AckPacket{mqtt::PacketType::kPubrel, id, {}, {}});
+  } else if (type == mqtt::PacketType::kPubrel) {
+    client.send_packet(mqtt::AckPacket{mqtt::PacketType::kPubcomp, id, {}, {}});
+  }
+  if (type == mqtt::PacketType::kPuback || type == mqtt::PacketType::kPubrec) on_taken(client, id);
+  if (type == mqtt::PacketType::kPuback || type == mqtt::PacketType::kPubcomp) {
+    on_acknowledged(client, id);
   }
 }
 

@@ -26,13 +26,17 @@ class Crowd : public Scenario {
   void on_closed(Client& client, const std::string& why) override;
   // Of subscribers, once all are ready.
   virtual void on_publish(Client& client, const mqtt::PublishPacket& packet) = 0;
-  virtual void on_puback(Client& client) = 0;
+  // Of publishers: the broker has taken the message over, with PUBACK or PUBREC.
+  virtual void on_taken(Client& client, mqtt::PacketId packet_id) = 0;
+  // And the identifier is free again, with PUBACK or PUBCOMP.
+  virtual void on_acknowledged(Client& client, mqtt::PacketId packet_id) = 0;
 
   const Plan& plan_;
   Loop loop_;
   std::deque<Client> clients_;  // tag: the index
 
  private:
+  void on_ack(Client& client, mqtt::PacketType type, Bytes body);
   std::function<std::string(std::size_t)> topic_of_;
   std::size_t ready_count_ = 0;
 };

@@ -38,7 +38,8 @@ class Idle final : public Crowd {
     while (MonotonicClock::now() < end) turn(milliseconds{100});
   }
   void on_publish(Client&, const mqtt::PublishPacket&) override {}
-  void on_puback(Client&) override {}
+  void on_taken(Client&, mqtt::PacketId) override {}
+  void on_acknowledged(Client&, mqtt::PacketId) override {}
 };
 
 }  // namespace

@@ -77,7 +77,8 @@ class Latency final : public Crowd {
     const auto took = Clock::now() - Clock::time_point(Clock::duration(due));
     latencies_.push_back(std::chrono::duration<double, std::milli>(took).count());
   }
-  void on_puback(Client&) override {}
+  void on_taken(Client&, mqtt::PacketId) override {}
+  void on_acknowledged(Client&, mqtt::PacketId) override {}
 
   [[nodiscard]] nlohmann::ordered_json summary(const Stretch::Cost& cost) {
     std::ranges::sort(latencies_);

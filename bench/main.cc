@@ -12,11 +12,8 @@ namespace fairlead::bench {
 namespace {
 
 const std::map<std::string, nlohmann::ordered_json (*)(const Plan&)> kScenarios{
-    {"traffic", run_traffic},
-    {"connects", run_connects},
-    {"idle", run_idle},
-    {"latency", run_latency},
-    {"storm", run_storm}};
+    {"traffic", run_traffic}, {"connects", run_connects}, {"idle", run_idle},
+    {"latency", run_latency}, {"storm", run_storm},       {"fill", run_fill}};
 
 struct Arguments {
   std::string scenario;
@@ -76,7 +73,7 @@ void add_options(CLI::App& app, Arguments& arguments, Plan& plan) {
   app.add_option("--port", arguments.port)->required();
   app.add_option("--pid", plan.broker_pid, "The broker, for its CPU time and memory")->required();
   app.add_flag("--tls", arguments.tls);
-  app.add_option("--qos", arguments.qos)->check(CLI::Range(0, 1));
+  app.add_option("--qos", arguments.qos)->check(CLI::Range(0, 2));
   app.add_option("--flows", plan.flow_count, "Publishers, each with its own topic");
   app.add_option("--receivers", plan.receiver_count, "Subscribers of each topic");
   app.add_option("--window", plan.window, "Messages of a publisher on their way")
@@ -88,6 +85,11 @@ void add_options(CLI::App& app, Arguments& arguments, Plan& plan) {
       ->check(CLI::Range(1, 1'000));
   app.add_option("--rate", plan.rate, "Messages per second: latency")
       ->check(CLI::Range(1, 100'000));
+  app.add_flag("--persistent", plan.persistent, "Sessions of subscribers are kept: traffic");
+  app.add_flag("--offline", plan.offline,
+               "Traffic: subscribers have gone; needs --persistent and --qos 1 or 2");
+  app.add_option("--queued", plan.queued_count, "Messages for each session: fill")
+      ->check(CLI::Range(0, 10'000));
   app.add_flag("--until-eof", plan.until_eof, "Latency: measures until standard input ends");
   app.add_option("--prefix", plan.name_prefix, "Of client identifiers");
   app.add_option("--user", arguments.user);
@@ -106,6 +108,9 @@ int run(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   raise_descriptor_limit();
   plan.qos = static_cast<mqtt::Qos>(arguments.qos);
+  if (plan.offline && (!plan.persistent || plan.qos == mqtt::Qos::kAtMostOnce)) {
+    throw std::runtime_error("--offline needs --persistent, and --qos 1 or 2");
+  }
   plan.target = target_of(arguments);
   plan.logins = logins_of(arguments, plan);
   std::printf("%s\n", kScenarios.at(arguments.scenario)(plan).dump().c_str());

@@ -24,6 +24,9 @@ struct Plan {
   std::size_t connection_count = 5'000;  // idle
   std::size_t concurrent_count = 50;     // connects under way
   std::size_t rate = 2'000;              // messages per second of all flows together: latency
+  bool persistent = false;               // sessions of subscribers outlive their connections
+  bool offline = false;                  // traffic: subscribers go before the first message
+  std::size_t queued_count = 10;         // fill: messages that wait for each session
   bool until_eof = false;                // latency: measures until standard input ends
   std::string name_prefix = "bench";     // of client identifiers, where logins do not say
 };
@@ -34,5 +37,6 @@ struct Plan {
 [[nodiscard]] nlohmann::ordered_json run_idle(const Plan& plan);
 [[nodiscard]] nlohmann::ordered_json run_latency(const Plan& plan);
 [[nodiscard]] nlohmann::ordered_json run_storm(const Plan& plan);
+[[nodiscard]] nlohmann::ordered_json run_fill(const Plan& plan);
 
 }  // namespace fairlead::bench
