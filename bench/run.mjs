@@ -1,21 +1,15 @@
 // Fairlead against Debian's mosquitto, in turn, on one machine: broker on one core, load on the
 // other. Prints progress, writes bench/RESULTS.md. Needs build/release and mosquitto; no root.
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import net from 'node:net';
+import { rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { durableReport, measureDurables, measureRecovery, recoveryReport } from './durable.mjs';
+import {
+  brokerCore, fairlead, freePort, generate, generator, loadCore, machine, median, root, rounds,
+  seconds, started, stop, version, work,
+} from './harness.mjs';
 
-const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
-const build = process.env.BUILD ?? path.join(root, 'build/release');
-const fairlead = path.join(build, 'fairlead');
-const generator = path.join(build, 'fairlead-bench');
-const rounds = Number(process.env.ROUNDS ?? 5);
-const seconds = process.env.SECONDS_EACH ?? '3';
-const brokerCore = '0';
-const loadCore = os.cpus().length > 1 ? '1' : '0';
-const work = mkdtempSync(path.join(os.tmpdir(), 'fairlead-bench-'));
 const secret = 'bench-secret-of-all';
 const deviceCount = 1000;
 
@@ -51,43 +45,6 @@ const storms = [
   { key: 'stormws', title: 'ws', port: 'plain', args: [] },
   { key: 'stormwss', title: 'wss, full handshakes', port: 'tls', args: ['--tls'] },
 ];
-
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
-}
-
-function reachable(port) {
-  return new Promise((resolve) => {
-    const socket = net.connect(port, '127.0.0.1');
-    socket.on('connect', () => { socket.destroy(); resolve(true); });
-    socket.on('error', () => resolve(false));
-  });
-}
-
-async function started(child, ports, name) {
-  let said = '';
-  child.stderr.on('data', (data) => { said += data; });
-  for (let i = 0; i < 100; ++i) {
-    if (child.exitCode !== null) throw new Error(`${name} did not start: ${said}`);
-    if ((await Promise.all(ports.map(reachable))).every(Boolean)) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error(`${name} does not listen`);
-}
-
-function stop(child) {
-  return new Promise((resolve) => {
-    child.on('exit', resolve);
-    child.kill('SIGTERM');
-  });
-}
 
 const certs = path.join(work, 'data/certs');
 
@@ -167,27 +124,6 @@ async function measure(broker, scenario) {
   }
 }
 
-// Runs the generator; `input` is what it reads until it ends, `measuring` is called when it begins.
-function generate(args, { input = 'ignore', nice = 0, measuring } = {}) {
-  const child = spawn('nice', ['-n', String(nice), 'taskset', '-c', loadCore, generator, ...args],
-    { stdio: [input, 'pipe', 'pipe'] });
-  let out = '';
-  let errors = '';
-  child.stdout.on('data', (data) => { out += data; });
-  child.stderr.on('data', (data) => {
-    errors += data;
-    if (errors.includes('measuring')) measuring?.();
-    measuring = undefined;
-  });
-  child.result = new Promise((resolve, reject) => {
-    child.on('close', (code) => {
-      if (code === 0) resolve(JSON.parse(out));
-      else reject(new Error(`${generator} ${args.join(' ')}: ${errors}`));
-    });
-  });
-  return child;
-}
-
 // Latency of twenty pairs at 2,000 messages a second, alone and while a storm passes.
 async function measureStorm(broker, storm) {
   const { child, ports } = await starters[broker]();
@@ -214,12 +150,6 @@ async function measureStorm(broker, storm) {
 
 const figure = (scenario, result) =>
   scenario.memory ? result.bytes_per_connection / 1024 : result.per_broker_cpu_second;
-
-function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
 
 function show(value, scenario) {
   if (scenario.memory) return `${value.toFixed(1)} KB`;
@@ -254,20 +184,6 @@ function health(row) {
 function busy(results) {
   const share = (key) => Math.round(100 * sum(results, key) / sum(results, 'wall_seconds'));
   return `${share('broker_cpu_seconds')} / ${share('generator_cpu_seconds')}`;
-}
-
-function version(command, args, pattern) {
-  try {
-    return execFileSync(command, args, { encoding: 'utf8' }).match(pattern)?.[1] ?? 'unknown';
-  } catch (error) {  // mosquitto -h ends with 3
-    return String(error.stdout ?? '').match(pattern)?.[1] ?? 'unknown';
-  }
-}
-
-function machine() {
-  const cores = os.cpus();
-  const memory = Math.round(os.totalmem() / 2 ** 30);
-  return `${cores[0].model}, ${cores.length} cores, ${memory} GB, Linux ${os.release()}`;
 }
 
 function heading() {
@@ -318,7 +234,7 @@ function stormReport(rows) {
   return lines;
 }
 
-function report(head, rows, stormRows) {
+function report(head, rows, stormRows, durables, recovery) {
   const lines = [...head,
     '## For each second of the broker\'s CPU', '',
     'Messages are received by subscribers; payload 64 bytes, 16 of each publisher on their way.',
@@ -333,13 +249,16 @@ function report(head, rows, stormRows) {
     'Private_Clean and Private_Dirty of the process (`smaps_rollup`) over 5,000 connections.', '',
     '| | Fairlead | mosquitto | ratio |', '|---|---|---|---|');
   for (const row of rows.filter((r) => r.scenario.memory)) lines.push(tableRow(row));
-  lines.push(...stormReport(stormRows));
+  if (stormRows.length) lines.push(...stormReport(stormRows));
+  if (durables) lines.push(...durableReport(durables));
+  if (recovery) lines.push(...recoveryReport(recovery));
   lines.push('', '## How to read it', '',
     '- Speed is per second of the broker\'s CPU (user and system time of `/proc/PID/stat`), so',
     '  that a load generator slower than the broker does not flatter it; `busy` shows who',
     '  waited, and how much of the cores other work had.',
-    '- mosquitto: `persistence false`, no log, TCP_NODELAY, queues that never drop. Its passwords',
-    '  are PBKDF2; Fairlead checks the three-tuple with HMAC-SHA256, as devices sign it.',
+    '- mosquitto: `persistence false` but where durability is measured, no log, TCP_NODELAY, queues',
+    '  that never drop. Its passwords are PBKDF2; Fairlead checks the three-tuple with HMAC-SHA256,',
+    '  as devices sign it.',
     '- Absolute numbers are of this machine, which other work may share; compare ratios.', '');
   return lines.join('\n');
 }
@@ -375,7 +294,10 @@ async function main() {
       console.log(stormRow(storm.title, broker, row[broker]));
     }
   }
-  const text = report(head, rows, stormRows);
+  const chosenToo = (key) => !wanted || wanted.includes(key);
+  const durables = chosenToo('durable') ? await measureDurables() : undefined;
+  const recovery = chosenToo('recovery') ? await measureRecovery() : undefined;
+  const text = report(head, rows, stormRows, durables, recovery);
   if (wanted) return console.log(text);
   writeFileSync(path.join(root, 'bench/RESULTS.md'), text);
   console.log('bench/RESULTS.md written');
