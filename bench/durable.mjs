@@ -1,7 +1,8 @@
 // What durability costs: QoS 1 and 2 to sessions that are kept, with each promise that Fairlead and
 // mosquitto can give; and how long a server with much in its store takes to start.
 import { spawn } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync }
+import {
+  cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync }
   from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -190,7 +191,7 @@ export function durableReport(rows) {
     `Lost, late, stalls of two seconds: ${trouble(rows)}.`];
 }
 
-// --- Recovery --------------------------------------------------------------------------------------
+// --- Recovery ------------------------------------------------------------------------------------
 
 const sessionCount = Number(process.env.RECOVERY_SESSIONS ?? 100_000);
 const queuedCount = 10;

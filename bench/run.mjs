@@ -256,9 +256,9 @@ function report(head, rows, stormRows, durables, recovery) {
     '- Speed is per second of the broker\'s CPU (user and system time of `/proc/PID/stat`), so',
     '  that a load generator slower than the broker does not flatter it; `busy` shows who',
     '  waited, and how much of the cores other work had.',
-    '- mosquitto: `persistence false` but where durability is measured, no log, TCP_NODELAY, queues',
-    '  that never drop. Its passwords are PBKDF2; Fairlead checks the three-tuple with HMAC-SHA256,',
-    '  as devices sign it.',
+    '- mosquitto: `persistence false` but where durability is measured, no log, TCP_NODELAY,',
+    '  queues that never drop. Its passwords are PBKDF2; Fairlead checks the three-tuple with',
+    '  HMAC-SHA256, as devices sign it.',
     '- Absolute numbers are of this machine, which other work may share; compare ratios.', '');
   return lines.join('\n');
 }

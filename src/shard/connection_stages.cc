@@ -460,4 +460,41 @@ void Connection::on_session_packet(const mqtt::FixedHeader& header, Bytes body) 
                         : std::string(mqtt::packet_name(header.type)) + " from a client"});
 }
 
+// --- Handover ------------------------------------------------------------------------------------
+
+void Connection::leave() {
+  shard_->loop().forget(fd_.get(), *this);
+  watched_ = false;
+  timer_.cancel();
+  ListLink<ResidentTag>::unlink();
+  ListLink<FlushTag>::unlink();
+  ListLink<LaterTag>::unlink();
+}
+
+bool Connection::join(Shard& shard) {
+  shard_ = &shard;
+  watched_ = shard.loop().watch(fd_.get(), *this, interest_);
+  return watched_;
+}
+
+void Connection::resume_connect() {
+  enter(Stage::kAwaitConnect, shard_->options().suspect.connect_max);
+  take_up_tail();
+}
+
+void Connection::attach(HostedSession& session, seconds keep_alive_interval,
+                        uint32_t packet_bytes_max) {
+  session_ = &session;
+  session.connection = this;
+  suspect_ = false;
+  packet_bytes_max_ = packet_bytes_max;
+  frames_.set_message_bytes_max(uint64_t{packet_bytes_max} + 16);
+  keep_alive_interval_ = std::chrono::duration<uint32_t>(keep_alive_interval.count());
+  last_packet_ = shard_->now();
+  note_output();
+  stage_ = Stage::kOpen;
+  stage_deadline_ = Instant::max();
+  arm_timer();
+}
+
 }  // namespace fairlead

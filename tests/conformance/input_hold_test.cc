@@ -3,9 +3,9 @@
 
 #include <string>
 
+#include "base/temp_dir_for_test.h"
 #include "proto/mqtt/reader.h"
 #include "proto/mqtt/writer.h"
-#include "base/temp_dir_for_test.h"
 #include "shard/hosted_session.h"
 #include "shard/shard.h"
 

@@ -37,7 +37,7 @@ const mayInclude = {
   // Of auth only the values that MQTT rules depend on: profile and policy.
   session: ['auth', 'proto/mqtt', 'base'],
   router: ['proto/mqtt', 'base'],
-  store: ['session', 'sqlite', 'base'],
+  store: ['proto/mqtt', 'session', 'sqlite', 'base'],
   registry: ['auth', 'sqlite', 'base'],
   shard: [...proto, 'auth', 'net', 'session', 'router', 'store', 'registry', 'base'],
   services: ['router', 'registry', 'proto/mqtt', 'base'],
