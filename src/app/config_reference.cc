@@ -30,6 +30,7 @@ constexpr SectionText kSections[] = {
     {"websocket", "Of clients over WebSocket."},
     {"session", "Of each client's session."},
     {"retained", "Of retained messages."},
+    {"store", "What outlives the process: docs/BACKUP.md has the promise and how to save it."},
 };
 
 constexpr std::string_view kHead =
