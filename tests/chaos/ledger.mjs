@@ -91,6 +91,7 @@ export class Session {
     this.acknowledged = true;
     if (this.renewing) this.renewedAt = at;
     this.renewing = false;
+    this.ledger.answered('CONNACK');
   }
 
   // Its next CONNECT asks for a new session.
@@ -124,6 +125,7 @@ export class Session {
     message.takenAt = at;
     this.ledger.count.taken += 1;
     this.ledger.note(message, `${how} to ${this}`);
+    this.ledger.answered(how);
   }
 
   completed(message) {
@@ -148,6 +150,7 @@ export class Session {
   granted(filter) {
     this.filters.get(filter).grantedAt = this.ledger.tick();
     this.note(`SUBACK for ${filter}`);
+    this.ledger.answered('SUBACK');
   }
 
   leaves(filter) {
@@ -157,6 +160,7 @@ export class Session {
   released(filter) {
     this.filters.get(filter).releasedAt = this.ledger.tick();
     this.note(`UNSUBACK for ${filter}`);
+    this.ledger.answered('UNSUBACK');
   }
 
   // The server, or a client library, did what it must not do.
@@ -173,9 +177,22 @@ export class Ledger {
   groups = new Map(); // name → { arrived: Map of stream → Set of n, members }
   count = { taken: 0, arrived: 0, repeated: 0, exactlyOnce: 0 };
   #ticks = 0;
+  #awaited = null;
 
   tick() {
     return (this.#ticks += 1);
+  }
+
+  // Calls act() within the next answer of that kind, before anything else can happen.
+  atNext(kind, act) {
+    this.#awaited = { kind, act };
+  }
+
+  answered(kind) {
+    if (this.#awaited?.kind !== kind) return;
+    const { act } = this.#awaited;
+    this.#awaited = null;
+    act();
   }
 
   session(name, options) {

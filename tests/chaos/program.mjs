@@ -26,7 +26,11 @@ export function makeProgram(seed) {
   const strict = () => ({ ...language(), client: 'strict' });
   const program = {
     seed,
-    sync: random.one(['always', 'always', 'interval', 'never']),
+    // The end of a process loses nothing under any policy; a gap leaves more between two commits.
+    store: {
+      sync: random.one(['always', 'always', 'interval', 'never']),
+      commit_gap_ms: random.one([0, 1, 1, 20]),
+    },
     publishers: each(5, (i) => publisher(random, `publisher${i}`, language())),
     retainers: each(2, (i) => retainer(random, `retainer${i}`, strict())),
     subscribers: [
@@ -102,9 +106,10 @@ function cycle(random, { subscribers }) {
   const mayLeave = subscribers.filter(({ name }) => /^(away|member[12])/.test(name));
   const end = random.fraction();
   return {
-    shards: random.between(1, 2),
+    shards: random.one([1, 2, 2, 3]),
     rest: random.chance(0.3),
-    end: end < 0.12 ? 'kill at start' : end < 0.2 ? 'stop' : 'kill',
+    end: end < 0.1 ? 'kill at start' : end < 0.18 ? 'stop' : end < 0.5 ? 'kill' : 'kill at answer',
+    answer: random.one(['PUBACK', 'PUBACK', 'PUBREC', 'PUBREC', 'SUBACK', 'UNSUBACK', 'CONNACK']),
     afterMs: Math.round(600 * random.fraction() ** 2),
     takeovers: random.chance(0.5) ? random.between(1, 3) : 0,
     renews: random.chance(0.4),

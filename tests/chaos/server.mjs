@@ -3,7 +3,7 @@
 import { cpSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { Fairlead, backendPassword, fairlead } from '../interop/lib/fairlead.mjs';
+import { Fairlead, backendPassword } from '../interop/lib/fairlead.mjs';
 
 // An address of this process's own, so that the ports are still free after a restart: neither the
 // kernel nor another program gives them to a connection of 127.0.0.1.
@@ -17,20 +17,20 @@ export class Server {
   #running = false;
   #ca;
 
-  // `more` are further lines of the configuration.
-  async prepare(sync, more) {
+  // `store` are keys of the configuration, unless `more`, further lines of it, has others.
+  async prepare(store, more) {
     await this.#fairlead.cli('cert', 'init', '--host', 'localhost', '--ip', address);
     await this.#fairlead.backend(user);
     this.#ca = readFileSync(this.#fairlead.ca);
-    const { stdout } = await fairlead(['check-config', '--reference']);
-    const store = stdout.includes('## [store]') && !more.includes('[store]');
+    const keys = Object.entries(store).map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
     writeFileSync(
       join(this.#fairlead.directory, 'fairlead.toml'),
       `[session]
 queue_count = 1000000
 queue_bytes = 1073741824
 takeovers_per_minute = 0
-${store ? `[store]\nsync = "${sync}"\n` : ''}${more}
+${more.includes('[store]') ? '' : `[store]\n${keys.join('\n')}`}
+${more}
 `,
     );
   }

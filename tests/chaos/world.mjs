@@ -10,6 +10,7 @@ import { Server } from './server.mjs';
 
 const patienceMs = 60_000;
 const lookEveryMs = 5;
+const answerWithinMs = 150;
 
 // Something is wrong, and the ledger has it.
 class Violated extends Error {}
@@ -46,7 +47,7 @@ export class World {
   // `forgetful`: what the store wrote from the third to the sixth cycle is taken away then.
   async play(count, { config, forgetful, told }) {
     try {
-      await this.#server.prepare(this.#program.sync, config);
+      await this.#server.prepare(this.#program.store, config);
       await this.#open();
       for (const cycle of this.#program.cycles.slice(0, count)) {
         if (forgetful && this.ledger.cycle === 2) this.#server.rememberStore();
@@ -96,7 +97,7 @@ export class World {
     return null;
   }
 
-  async #play({ shards, rest, end, afterMs, takeovers, renews, away, politely }) {
+  async #play({ shards, rest, end, answer, afterMs, takeovers, renews, away, politely }) {
     this.ledger.cycle += 1;
     const leaving = this.#subscribers.filter((each) => away.includes(each.who.name) && !each.away);
     for (const each of this.#subscribers)
@@ -119,7 +120,9 @@ export class World {
       this.#of('restless').forEach((each) => each.takeOver());
       await pause(afterMs / 2 / takeovers);
     }
-    await (end === 'stop' ? this.#server.stop() : this.#server.kill());
+    if (end === 'stop') await this.#server.stop();
+    else if (end === 'kill at answer') await this.#killAt(answer);
+    else await this.#server.kill();
     probe.abandon();
     return this.#check();
   }
@@ -137,6 +140,20 @@ export class World {
   async #start(shards) {
     const ms = await this.#server.start(shards);
     if (ms !== null) this.recoveriesMs.push(ms);
+  }
+
+  // Within the next answer of that kind: what it promises is not a moment old. Or soon, when there
+  // is none.
+  #killAt(kind) {
+    return new Promise((done) => {
+      const kill = () => {
+        clearTimeout(timer);
+        this.ledger.atNext(null);
+        done(this.#server.kill());
+      };
+      const timer = setTimeout(kill, answerWithinMs);
+      this.ledger.atNext(kind, kill);
+    });
   }
 
   #load(on) {
