@@ -163,10 +163,7 @@ void Committer::commit(std::unique_lock<std::mutex>& lock, uint64_t epoch) {
   }
   const auto took =
       std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - begin);
-  committed_.store(epoch, std::memory_order_release);
-  wake_all();
   lock.lock();
-  changed_.notify_all();  // flush()
   if (written) {
     const auto us = static_cast<uint64_t>(took.count());
     ++figures_.commits;
@@ -175,6 +172,11 @@ void Committer::commit(std::unique_lock<std::mutex>& lock, uint64_t epoch) {
     figures_.commit_microseconds += us;
     figures_.slowest_microseconds = std::max(figures_.slowest_microseconds, us);
   }
+  committed_.store(epoch, std::memory_order_release);
+  changed_.notify_all();  // flush()
+  lock.unlock();
+  wake_all();
+  lock.lock();
   for (RecordBatch& batch : handed) {
     if (batch.bytes() > kSpareBytesMax) continue;
     batch.clear();
