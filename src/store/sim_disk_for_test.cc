@@ -238,7 +238,7 @@ void SimDisk::crash(Lost lost) {
   }
   failing_call_.reset();
   last_call_.reset();
-  full_at_.reset();
+  make_room();
 }
 
 void SimDisk::apply_in_part(std::vector<std::byte>& file, const Change& change) {

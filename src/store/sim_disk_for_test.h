@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -34,7 +35,7 @@ class SimDisk {
   void spare_syncs() { spare_syncs_ = true; }                    // they are not what fails
   void die_at_call(uint64_t number) { last_call_ = number; }     // and all after it: a crash
   void fill_up_at_write(uint64_t number) { full_at_ = number; }  // writes that need room fail
-  void make_room() { full_at_.reset(); }
+  void make_room() { full_at_ = UINT64_MAX; }                    // on any thread
   [[nodiscard]] uint64_t writes() const { return writes_; }
 
   // What becomes of writes that were not synced. Nothing is lost when only the process ends.
@@ -60,7 +61,7 @@ class SimDisk {
   // False: this call fails.
   [[nodiscard]] bool count(Call call);
   [[nodiscard]] bool is_dead() const { return last_call_ && calls_ >= *last_call_; }
-  [[nodiscard]] bool is_full() const { return full_at_ && writes_ >= *full_at_; }
+  [[nodiscard]] bool is_full() const { return writes_ >= full_at_; }
   std::map<std::string, std::shared_ptr<File>> files;
   std::mt19937_64 random;
 
@@ -76,7 +77,7 @@ class SimDisk {
   bool spare_syncs_ = false;
   std::optional<uint64_t> failing_call_;
   std::optional<uint64_t> last_call_;
-  std::optional<uint64_t> full_at_;
+  std::atomic<uint64_t> full_at_{UINT64_MAX};
 };
 
 }  // namespace fairlead
