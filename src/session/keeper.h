@@ -47,6 +47,8 @@ class Keeper {
   virtual void release_entry(Session&, const Outgoing&, mqtt::PacketId) {}
   // It goes, with its identifier. `outgoing.message` is null once it was released.
   virtual void erase_entry(Session&, const Outgoing&) {}
+  // It goes, but its message is not settled: it comes back to its shared group.
+  virtual void pass_on_entry(Session&, const Outgoing&) {}
 
   // The moment that has to be durable before a client may be told of what was recorded so far; and
   // whether it is. Moments count upwards.

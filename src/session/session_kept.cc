@@ -30,12 +30,16 @@ void Session::write_down(Instant left_at, Effects& effects) {
 void Session::forget(Effects& effects) {
   if (!kept()) return;
   Keeper& keeper = effects.keeper();
+  auto pass_on = [&](const Outgoing& outgoing) {
+    if (!outgoing.extras || !outgoing.extras->shared) return let_go(outgoing, effects);
+    if (outgoing.record != RecordId::kNone) keeper.pass_on_entry(*this, outgoing);
+  };
   for (uint32_t i = 0; i < inflight_.size(); ++i) {
-    let_go(inflight_[i], effects);
+    pass_on(inflight_[i]);
     inflight_[i].record = RecordId::kNone;
     inflight_[i].moment = 0;
   }
-  waiting_.for_each([&](const Outgoing& outgoing) { let_go(outgoing, effects); });
+  waiting_.for_each(pass_on);
   waiting_.forget_records();
   received_.for_each_record([&](RecordId& record) {
     keeper.erase_received(*this, std::exchange(record, RecordId::kNone));

@@ -312,7 +312,9 @@ RecordId Exchange::write_down_retained(const mqtt::Message& message) {
 void Exchange::update_retained(const mqtt::MessageRef& message) {
   Journal& journal = shard_.journal();
   if (message->payload().empty()) {
-    if (retained_.clear(message->topic())) journal.need_commit();
+    (void)retained_.clear(message->topic());
+    // If there is none: what took it away may not be durable yet.
+    journal.need_commit();
   } else {
     const RecordId record = write_down_retained(*message);
     if (retained_.set(message, static_cast<uint64_t>(record)) ==

@@ -68,6 +68,10 @@ void ShardKeeper::erase_entry(Session&, const Outgoing& outgoing) {
   shard_.journal().erase_entry(outgoing);
 }
 
+void ShardKeeper::pass_on_entry(Session&, const Outgoing& outgoing) {
+  shard_.journal().pass_on_entry(outgoing);
+}
+
 uint64_t ShardKeeper::moment() const { return shard_.journal().moment(); }
 bool ShardKeeper::durable(uint64_t moment) const { return shard_.journal().durable(moment); }
 

@@ -23,6 +23,7 @@ class ShardKeeper final : public Keeper {
   void set_packet_id(Session& session, const Outgoing& outgoing, mqtt::PacketId packet_id) override;
   void release_entry(Session& session, const Outgoing& outgoing, mqtt::PacketId packet_id) override;
   void erase_entry(Session& session, const Outgoing& outgoing) override;
+  void pass_on_entry(Session& session, const Outgoing& outgoing) override;
   [[nodiscard]] uint64_t moment() const override;
   [[nodiscard]] bool durable(uint64_t moment) const override;
 

@@ -39,7 +39,8 @@ void Journal::end_mail(uint64_t epoch) {
 
 bool Journal::end_turn() {
   if (!committer_) return false;
-  if (!newest_.empty()) committer_->announce_work();
+  if (!newest_.empty() || commit_wanted_) committer_->announce_work();
+  commit_wanted_ = false;
   for (const auto& [epoch, count] : mail_done_) committer_->mail_done(epoch, count);
   mail_done_.clear();
   if (committer_->newest() > newest_.number) enter_next();
@@ -203,9 +204,12 @@ void Journal::erase(Table table, RecordId id) {
   if (!kill(id)) newest_.erasures.push_back({table, id});
 }
 
+// What replaces the record may be of a later epoch: until that is durable, this one has to be
+// there.
 void Journal::erase_tagged(Table table, RecordId id) {
   if (!committer_ || id == RecordId::kNone) return;
-  if (!kill(id)) tagged().erasures.push_back({table, id});
+  const bool is_void_in_time = epoch_of(id) >= tagged().number;
+  if (!is_void_in_time || !kill(id)) tagged().erasures.push_back({table, id});
 }
 
 // --- Entries -------------------------------------------------------------------------------------
@@ -237,7 +241,7 @@ RecordId Journal::put_entry(RecordId session, const Outgoing& outgoing, PacketId
 }
 
 void Journal::set_packet_id(RecordId session, const Outgoing& outgoing, PacketId packet_id) {
-  if (!committer_) return;
+  if (!committer_ || outgoing.record == RecordId::kNone) return;
   if (Slot* slot = slot_of(outgoing.record)) {
     slot->packet_id = packet_id;
     return;
@@ -248,7 +252,7 @@ void Journal::set_packet_id(RecordId session, const Outgoing& outgoing, PacketId
 }
 
 void Journal::release_entry(RecordId session, const Outgoing& outgoing, PacketId packet_id) {
-  if (!committer_) return;
+  if (!committer_ || outgoing.record == RecordId::kNone) return;
   drop_reference(has_body_apart(outgoing.record) ? outgoing.message.get() : nullptr);
   if (!kill(outgoing.record)) newest_.erasures.push_back({Table::kEntry, outgoing.record});
   kill_again(outgoing.record);
@@ -264,6 +268,14 @@ void Journal::erase_entry(const mqtt::MessageRef& message, RecordId id) {
   if (kill(id)) return;
   newest_.erasures.push_back({Table::kEntry, id});
   newest_.erasures.push_back({Table::kInflight, id});
+}
+
+// Messages of shared groups do not share their bodies: a slot of its own holds this one's.
+void Journal::pass_on_entry(const Outgoing& outgoing) {
+  if (!committer_ || outgoing.record == RecordId::kNone) return;
+  if (!slot_of(outgoing.record) || has_body_apart(outgoing.record)) return erase_entry(outgoing);
+  kill_again(outgoing.record);
+  newest_.erasures.push_back({Table::kEntry, outgoing.record});
 }
 
 void Journal::drop_reference(const mqtt::Message* message) {

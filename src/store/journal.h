@@ -60,9 +60,12 @@ class Journal {
   void set_routing(Routing* routing) { routing_ = routing; }
   // The receipt of the message that is being routed, for mail about it; null: nobody waits.
   [[nodiscard]] ReceiptRef receipt();
-  // The publisher's answer waits for the commit, whatever receivers do.
+  // The publisher's answer waits for the commit, whatever receivers do, and even if nothing is
+  // recorded: then it is for what others have recorded before.
   void need_commit() {
-    if (committer_ && routing_) routing_->needs_commit = true;
+    if (!committer_ || !routing_) return;
+    routing_->needs_commit = true;
+    commit_wanted_ = true;
   }
   // Whether the other shard may have to keep what is routed to it.
   [[nodiscard]] bool keeps(uint16_t shard) const {
@@ -92,6 +95,9 @@ class Journal {
   void release_entry(RecordId session, const Outgoing& outgoing, mqtt::PacketId packet_id);
   void erase_entry(const Outgoing& outgoing) { erase_entry(outgoing.message, outgoing.record); }
   void erase_entry(const mqtt::MessageRef& message, RecordId id);
+  // The same for one that goes to another session now. That may be written later than this one was
+  // to be: it is written all the same, and its publisher waits for that.
+  void pass_on_entry(const Outgoing& outgoing);
 
   // After a restart: an entry refers to the body of that number, which is `message`; or it is to
   // have its message in its own record from now on.
@@ -167,6 +173,7 @@ class Journal {
   std::vector<ReceiptRef> settled_;
   std::unordered_map<const mqtt::Message*, Body> bodies_;
   bool shares_body_ = false;
+  bool commit_wanted_ = false;
   ByteBuffer scratch_;
 };
 
