@@ -53,6 +53,7 @@ class Recorder final : public Effects {
   std::string reason_string;  // of the last acknowledgement
   std::string sentence;       // of the last CLOSE
   mqtt::MessageRef routed;    // the last one
+  Keeper* kept_by = nullptr;  // null: nothing is kept
 
   void send(Session&, const mqtt::ConnackPacket& packet) override {
     connack = packet.properties;
@@ -123,11 +124,12 @@ class Recorder final : public Effects {
     lines.push_back((style == CloseStyle::kSilently ? "BYE 0x" : "CLOSE 0x") + hex(reason));
   }
   void journal(Session&, JournalKind kind, std::string_view topic) override {
-    static constexpr const char* kNames[] = {"forbidden", "over-rate", "refused", "overflow",
-                                             "too-large"};
+    static constexpr const char* kNames[] = {"forbidden", "over-rate", "refused",
+                                             "overflow",  "too-large", "unstorable"};
     lines.push_back(std::string("JOURNAL ") + kNames[static_cast<int>(kind)] + ' ' +
                     std::string(topic));
   }
+  Keeper& keeper() override { return kept_by != nullptr ? *kept_by : Effects::keeper(); }
 
  private:
   static std::string text_of(const mqtt::Message& message) {

@@ -111,11 +111,13 @@ void Session::restore(RecordId id, const SessionRecord& record,
   peer_.version = record.version;
   expiry_seconds_ = record.expiry_seconds;
   const bool was_connected = record.left_at == Instant::max();
-  expires_at_ = (was_connected ? now : record.left_at) + seconds(expiry_seconds_);
+  // A machine's clock may have been wrong, then or now: nothing is further away than it was.
+  expires_at_ = std::min(record.left_at, now) + seconds(expiry_seconds_);
   if (!will) return;
   will_ = std::make_unique<StoredWill>(*will);
   const seconds delay(std::min(will_->delay_seconds(), expiry_seconds_));
-  will_->wait_until(was_connected ? now + delay : std::min(record.will_due, expires_at_));
+  const Instant due = was_connected ? Instant::max() : record.will_due;
+  will_->wait_until(std::min(due, now + delay));
 }
 
 void Session::restore_subscription(const SubscriptionRecord& record, RecordId id) {
