@@ -133,6 +133,7 @@ bool ShardRestore::restore_inflight(RecordId id, Bytes data) {
   const auto place = restored->places.find(id);
   if (place != restored->places.end()) {
     items[place->second].packet_id = record->packet_id;
+    shard_.journal().restore_inflight(id);
     return true;
   }
   if (record->step != InflightRecord::Step::kReleased) return false;  // its message is gone
@@ -140,6 +141,7 @@ bool ShardRestore::restore_inflight(RecordId id, Bytes data) {
   outgoing.qos = mqtt::Qos::kExactlyOnce;
   outgoing.record = id;
   items.push_back({id, std::move(outgoing), record->packet_id});
+  shard_.journal().restore_inflight(id);
   return true;
 }
 

@@ -246,9 +246,7 @@ void Journal::set_packet_id(RecordId session, const Outgoing& outgoing, PacketId
     slot->packet_id = packet_id;
     return;
   }
-  scratch_.clear();
-  fairlead::encode(scratch_, InflightRecord{session, packet_id, InflightRecord::Step::kSent});
-  put_again(Table::kInflight, outgoing.record, scratch_.view());
+  put_inflight(session, outgoing.record, packet_id, InflightRecord::Step::kSent);
 }
 
 void Journal::release_entry(RecordId session, const Outgoing& outgoing, PacketId packet_id) {
@@ -256,18 +254,25 @@ void Journal::release_entry(RecordId session, const Outgoing& outgoing, PacketId
   drop_reference(has_body_apart(outgoing.record) ? outgoing.message.get() : nullptr);
   if (!kill(outgoing.record)) newest_.erasures.push_back({Table::kEntry, outgoing.record});
   kill_again(outgoing.record);
+  put_inflight(session, outgoing.record, packet_id, InflightRecord::Step::kReleased);
+}
+
+void Journal::put_inflight(RecordId session, RecordId entry, PacketId packet_id,
+                           InflightRecord::Step step) {
+  inflight_.insert(entry);
   scratch_.clear();
-  fairlead::encode(scratch_, InflightRecord{session, packet_id, InflightRecord::Step::kReleased});
-  put_again(Table::kInflight, outgoing.record, scratch_.view());
+  fairlead::encode(scratch_, InflightRecord{session, packet_id, step});
+  put_again(Table::kInflight, entry, scratch_.view());
 }
 
 void Journal::erase_entry(const mqtt::MessageRef& message, RecordId id) {
   if (!committer_ || id == RecordId::kNone) return;
   drop_reference(has_body_apart(id) ? message.get() : nullptr);
+  const bool has_inflight = !inflight_.empty() && inflight_.erase(id) > 0;
   kill_again(id);
   if (kill(id)) return;
   newest_.erasures.push_back({Table::kEntry, id});
-  newest_.erasures.push_back({Table::kInflight, id});
+  if (has_inflight) newest_.erasures.push_back({Table::kInflight, id});
 }
 
 // Messages of shared groups do not share their bodies: a slot of its own holds this one's.

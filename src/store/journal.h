@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "proto/mqtt/message.h"
@@ -102,6 +103,8 @@ class Journal {
   // After a restart: an entry refers to the body of that number, which is `message`; or it is to
   // have its message in its own record from now on.
   void restore_reference(RecordId body, const mqtt::MessageRef& message);
+  // An entry of that number has a record in kInflight.
+  void restore_inflight(RecordId entry) { inflight_.insert(entry); }
   void write_entry(RecordId session, const Outgoing& outgoing, mqtt::PacketId packet_id);
   void note_keeping() {
     if (committer_) committer_->note_keeping(shard_);
@@ -150,6 +153,8 @@ class Journal {
   [[nodiscard]] Slot* slot_of(RecordId id);
   Slot* add_slot(Epoch& epoch, Table table, RecordId id, Bytes data);
   void put_again(Table table, RecordId id, Bytes data);
+  void put_inflight(RecordId session, RecordId entry, mqtt::PacketId packet_id,
+                    InflightRecord::Step step);
   bool kill(RecordId id);
   void kill(Slot& slot);
   void kill_again(RecordId id);
@@ -172,6 +177,7 @@ class Journal {
   Routing* routing_ = nullptr;
   std::vector<ReceiptRef> settled_;
   std::unordered_map<const mqtt::Message*, Body> bodies_;
+  std::unordered_set<RecordId> inflight_;  // entries that have a record in kInflight too; few do
   bool shares_body_ = false;
   bool commit_wanted_ = false;
   ByteBuffer scratch_;
