@@ -4,6 +4,7 @@
 #include <cstring>
 #include <deque>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "sqlite/sqlite.h"
@@ -25,6 +26,9 @@ constexpr uint64_t kEpochsAhead = 1000;
 constexpr int64_t kFreePagesMin = 1024;
 constexpr int64_t kFreePartOfFile = 8;
 constexpr int kTidyPages = 256;
+// Records that one statement puts: a third of its work is to begin and to end.
+constexpr std::size_t kRowsAtOnce = 16;
+constexpr std::size_t kRowBytesMax = 4096;  // larger ones go alone
 constexpr int kReadTries = 2;  // a disk that cannot read may find its way at the second try
 
 constexpr const char* kSettings =
@@ -32,11 +36,19 @@ constexpr const char* kSettings =
     "PRAGMA cache_size = -16384;"  // KiB
     "PRAGMA journal_size_limit = 33554432;";
 
+std::string put_rows(std::string_view table, std::size_t count) {
+  std::string sql = "INSERT OR REPLACE INTO " + std::string(table) + " VALUES (?, ?)";
+  for (; count > 1; --count) sql.append(", (?, ?)");
+  return sql;
+}
+
 struct TableStatements {
   TableStatements(sqlite3* connection, std::string_view name)
-      : put(connection, "INSERT OR REPLACE INTO " + std::string(name) + " VALUES (?1, ?2)"),
+      : put(connection, put_rows(name, 1)),
+        put_many(connection, put_rows(name, kRowsAtOnce)),
         erase(connection, "DELETE FROM " + std::string(name) + " WHERE id = ?1") {}
   SqliteStatement put;
+  SqliteStatement put_many;  // kRowsAtOnce
   SqliteStatement erase;
 };
 
@@ -92,24 +104,45 @@ struct RecordStore::Impl {
     last_epoch = epoch_bound;
   }
 
-  void put(const RecordBatch& batch, const RecordBatch::Put& put) {
-    const Bytes data = batch.data(put);
+  // The first of `puts` and those behind it that go into the same statement.
+  [[nodiscard]] static std::size_t rows_at_once(std::span<const RecordBatch::Put> puts) {
+    if (puts.size() < kRowsAtOnce) return 1;
+    const bool alike =
+        std::ranges::all_of(puts.first(kRowsAtOnce), [&](const RecordBatch::Put& each) {
+          return each.table == puts.front().table && each.size <= kRowBytesMax;
+        });
+    return alike ? kRowsAtOnce : 1;
+  }
+
+  void put(const RecordBatch& batch, std::span<const RecordBatch::Put> rows) {
     stored.clear();
-    stored.append(data);
-    stored.u32(record_checksum(put.table, put.id, data));
-    tables[static_cast<std::size_t>(put.table)]
-        .put.bind(1, number_in_file(put.id))
-        .bind(2, stored.view())
-        .run();
+    for (const RecordBatch::Put& row : rows) {
+      const Bytes data = batch.data(row);
+      stored.append(data);
+      stored.u32(record_checksum(row.table, row.id, data));
+    }
+    TableStatements& table = tables[static_cast<std::size_t>(rows.front().table)];
+    SqliteStatement& statement = rows.size() == 1 ? table.put : table.put_many;
+    int parameter = 1;
+    std::size_t offset = 0;
+    for (const RecordBatch::Put& row : rows) {
+      const std::size_t size = row.size + kChecksumBytes;
+      statement.bind(parameter++, number_in_file(row.id));
+      statement.bind(parameter++, stored.view().subspan(offset, size));
+      offset += size;
+    }
+    statement.run();
   }
 
   // The highest epoch of what was put, or 0.
   uint64_t apply(const RecordBatch& batch) {
     uint64_t epoch = 0;
-    for (const RecordBatch::Put& each : batch.puts()) {
-      put(batch, each);
-      epoch = std::max(epoch, epoch_of(each.id));
+    for (std::span puts(batch.puts()); !puts.empty();) {
+      const std::size_t count = rows_at_once(puts);
+      put(batch, puts.first(count));
+      puts = puts.subspan(count);
     }
+    for (const RecordBatch::Put& each : batch.puts()) epoch = std::max(epoch, epoch_of(each.id));
     for (const RecordBatch::Erase& each : batch.erasures()) {
       tables[static_cast<std::size_t>(each.table)].erase.bind(1, number_in_file(each.id)).run();
     }
@@ -168,7 +201,7 @@ struct RecordStore::Impl {
   SqliteConnection connection;
   std::deque<TableStatements> tables;  // by Table
   std::optional<SqliteStatement> move_bound;
-  ByteBuffer stored;         // a record with its checksum
+  ByteBuffer stored;         // records with their checksums
   uint64_t epoch_bound = 0;  // as in the file
   uint64_t last_epoch = 0;
   std::optional<steady_clock::time_point> unsynced_since;
