@@ -54,9 +54,16 @@ bool Journal::end_turn() {
 void Journal::enter_next() {
   FL_ASSERT(!closing_ && committer_->newest() == newest_.number + 1);
   closing_ = std::move(newest_);
-  newest_ = Epoch{};
+  newest_ = std::exchange(spare_, Epoch{});
   newest_.number = tag_ = closing_->number + 1;
   committer_->enter();
+}
+
+void Journal::Epoch::clear() {
+  slots.clear();
+  bytes.clear();
+  erasures.clear();
+  again.clear();
 }
 
 void Journal::hand_over() {
@@ -68,6 +75,10 @@ void Journal::hand_over() {
     batch.erase(erasure.table, erasure.id);
   handed_ = closing_->number;
   if (!batch.empty()) handed_filled_ = handed_;
+  if (closing_->slots.size() <= kSpareSlotsMax && closing_->bytes.size() <= kSpareBytesMax) {
+    spare_ = std::move(*closing_);
+    spare_.clear();
+  }
   closing_.reset();
   committer_->hand_over(std::move(batch));
 }

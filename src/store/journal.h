@@ -113,6 +113,8 @@ class Journal {
  private:
   // Beyond this many in one epoch (the disk does not take them) no more are invited.
   static constexpr std::size_t kSlotsRefused = 200'000;
+  static constexpr std::size_t kSpareSlotsMax = 8'192;
+  static constexpr std::size_t kSpareBytesMax = std::size_t{1} << 20;
   static constexpr std::size_t kSlotsMax = kRecordNumberMax / 2 - 1;
 
   // A record to be put, in the place that its number says.
@@ -138,6 +140,7 @@ class Journal {
     std::vector<RecordBatch::Erase> erasures;
     std::unordered_map<RecordId, uint32_t> again;  // slots of numbers that are not their own
     [[nodiscard]] bool empty() const { return slots.empty() && erasures.empty(); }
+    void clear();
   };
   // A message that several entries share. Holds it, so that its address is its own.
   struct Body {
@@ -169,6 +172,7 @@ class Journal {
   const WallTime time_;
   Epoch newest_;
   std::optional<Epoch> closing_;  // still to be handed over
+  Epoch spare_;                   // empty: memory for the next one
   uint64_t handed_ = 0;           // the epoch that was, last
   uint64_t handed_filled_ = 0;    // and the last one that had something in it
   uint64_t committed_ = 0;
