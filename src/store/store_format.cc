@@ -1,8 +1,6 @@
 #include "store/store_format.h"
 
-#include <zlib.h>
-
-#include <algorithm>
+#include "store/crc32c.h"
 
 namespace fairlead {
 namespace {
@@ -48,9 +46,7 @@ uint32_t record_checksum(Table table, RecordId id, Bytes data) {
   const auto number = static_cast<uint64_t>(id) * 0x9e3779b97f4a7c15;
   const auto begin =
       static_cast<uint32_t>((number >> 32) ^ (static_cast<uint64_t>(table) + 1) * 0x85ebca6b);
-  if (data.empty()) return begin;  // zlib takes a null pointer for another question
-  return static_cast<uint32_t>(
-      crc32_z(begin, reinterpret_cast<const unsigned char*>(data.data()), data.size()));
+  return crc32c(begin, data);
 }
 
 std::optional<Bytes> checked_record(Table table, RecordId id, Bytes stored) {

@@ -28,7 +28,7 @@ constexpr std::string_view table_name(Table table) {
   return kTableNames[static_cast<std::size_t>(table)];
 }
 
-// CRC-32 of the record, begun with where it belongs: a record that turns up under another number
+// CRC-32C of the record, begun with where it belongs: a record that turns up under another number
 // or in another table is as wrong as one with a bit turned over.
 [[nodiscard]] uint32_t record_checksum(Table table, RecordId id, Bytes data);
 // What was stored, without its checksum; nullopt when that is wrong.
