@@ -50,8 +50,8 @@ Recovery::Recovery(std::vector<std::unique_ptr<Shard>>& shards)
 Recovery::~Recovery() = default;
 
 Result<ShardRestore::Figures> Recovery::run(const RecordStore& store) {
-  for (const Table table : {Table::kSession, Table::kSubscription, Table::kBody, Table::kEntry,
-                            Table::kInflight, Table::kReceived, Table::kRetained}) {
+  for (const Table table : {Table::kSession, Table::kSubscription, Table::kBody, Table::kInflight,
+                            Table::kEntry, Table::kReceived, Table::kRetained}) {
     if (Status status = read(store, table); !status) return status.error();
   }
   for (const auto& [id, body] : bodies_) {  // of nobody

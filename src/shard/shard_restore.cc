@@ -111,38 +111,51 @@ bool ShardRestore::restore_entry(RecordId id, Bytes data, const BodyReference& b
                             .retain = record->retain,
                             .identifiers = record->identifiers,
                             .shared = {}};
-  Item& item = restored->items.emplace_back(Item{id, Outgoing(message, terms), record->packet_id});
+  Item item{id, Outgoing(message, terms), record->packet_id};
   item.outgoing.record = id;
+  if (const auto found = restored->deliveries.find(id); found != restored->deliveries.end()) {
+    found->second.has_entry = true;
+    item.packet_id = found->second.packet_id;
+    shard_.journal().restore_inflight(id);
+  }
   if (record->body != RecordId::kNone && !body.inlined) {
     shard_.journal().restore_reference(body.id, message);
   } else if (body.inlined) {
     shard_.journal().write_entry(restored->session->record(), item.outgoing, item.packet_id);
   }
   ++figures_.messages;
+  if (restored->deliveries.empty()) {
+    restored->session->restore_message(std::move(item.outgoing), item.packet_id);
+  } else {
+    restored->items.push_back(std::move(item));
+  }
   return true;
 }
 
+// Comes before the entries.
 bool ShardRestore::restore_inflight(RecordId id, Bytes data) {
   const auto record = decode_inflight(data);
   Restored* restored = record ? find(record->session) : nullptr;
   if (!restored) return false;
-  auto& items = restored->items;
-  if (restored->places.empty()) {
-    for (std::size_t i = 0; i < items.size(); ++i) restored->places[items[i].id] = i;
-  }
-  const auto place = restored->places.find(id);
-  if (place != restored->places.end()) {
-    items[place->second].packet_id = record->packet_id;
-    shard_.journal().restore_inflight(id);
-    return true;
-  }
-  if (record->step != InflightRecord::Step::kReleased) return false;  // its message is gone
-  Outgoing outgoing;
-  outgoing.qos = mqtt::Qos::kExactlyOnce;
-  outgoing.record = id;
-  items.push_back({id, std::move(outgoing), record->packet_id});
-  shard_.journal().restore_inflight(id);
+  restored->deliveries[id] = {record->packet_id, record->step};
   return true;
+}
+
+// Identifiers that wait for PUBCOMP; what was sent and has no message any more is of nobody.
+void ShardRestore::add_released(Restored& restored) {
+  for (const auto& [id, delivery] : restored.deliveries) {
+    if (delivery.has_entry) continue;
+    if (delivery.step != InflightRecord::Step::kReleased) {
+      ++figures_.dropped;
+      shard_.journal().erase(Table::kInflight, id);
+      continue;
+    }
+    Outgoing outgoing;
+    outgoing.qos = mqtt::Qos::kExactlyOnce;
+    outgoing.record = id;
+    restored.items.push_back({id, std::move(outgoing), delivery.packet_id});
+    shard_.journal().restore_inflight(id);
+  }
 }
 
 bool ShardRestore::restore_received(RecordId id, Bytes data) {
@@ -163,6 +176,7 @@ bool ShardRestore::restore_retained(RecordId id, Bytes data) {
 
 void ShardRestore::finish() {
   for (auto& [id, restored] : sessions_) {
+    add_released(restored);
     auto& items = restored.items;
     // What was in flight is older than what waits; both in the order in which it came.
     std::sort(items.begin(), items.end(), [](const Item& a, const Item& b) {

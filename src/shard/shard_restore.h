@@ -49,10 +49,17 @@ class ShardRestore {
     Outgoing outgoing = {};
     mqtt::PacketId packet_id{};
   };
+  struct Delivery {
+    mqtt::PacketId packet_id{};
+    InflightRecord::Step step{};
+    bool has_entry = false;
+  };
   struct Restored {
     HostedSession* session = nullptr;
+    // What became of deliveries, by the number of their entries. Sessions that have none, which are
+    // nearly all, get their messages as they come; those of the others are gathered in `items`.
+    std::unordered_map<RecordId, Delivery> deliveries = {};
     std::vector<Item> items = {};
-    std::unordered_map<RecordId, std::size_t> places = {};  // of items; made when it is needed
   };
 
   [[nodiscard]] bool restore_session(RecordId id, Bytes data);
@@ -62,6 +69,7 @@ class ShardRestore {
   [[nodiscard]] bool restore_received(RecordId id, Bytes data);
   [[nodiscard]] bool restore_retained(RecordId id, Bytes data);
   [[nodiscard]] Restored* find(RecordId session);
+  void add_released(Restored& restored);
   // Who it belongs to, as the registry says now; nullopt: to nobody any more.
   [[nodiscard]] std::optional<SessionOwner> owner_of(HostedSession& session);
 
