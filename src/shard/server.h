@@ -82,6 +82,10 @@ class Server {
   // acted on it: sessions of disabled and deleted devices are closed, policies are new.
   void on_registry_change(const RegistryChange& change);
 
+  // Returns when all that shards had recorded before the call is durable, or `limit` is over: false
+  // then. At once where there is no store. Any thread.
+  [[nodiscard]] bool flush_store(std::chrono::milliseconds limit);
+
   [[nodiscard]] ServerCounters counters() const;  // any thread
 
  private:

@@ -203,6 +203,8 @@ Server::~Server() = default;
 Status Server::start() { return group_->start(); }
 void Server::stop() { group_->stop(); }
 std::vector<SocketAddress> Server::addresses() const { return group_->addresses(); }
+bool Server::flush_store(milliseconds limit) { return group_->flush_store(limit); }
+
 ServerCounters Server::counters() const { return group_->counters(); }
 
 void Server::set_tls(std::shared_ptr<const TlsContext> tls) {

@@ -25,6 +25,9 @@ class ShardGroup {
   void stop();
   [[nodiscard]] const std::vector<SocketAddress>& addresses() const { return addresses_; }
   [[nodiscard]] ServerCounters counters() const;
+  [[nodiscard]] bool flush_store(milliseconds limit) {
+    return !committer_ || committer_->flush(limit);
+  }
 
   // Runs `work` on every shard; returns when all have done it, or at once when none runs.
   void on_every_shard(const std::function<void(Shard&)>& work);

@@ -26,7 +26,10 @@ class FairleadBroker final : public Broker {
     std::optional<uint64_t> chop_seed = {};   // cuts what clients send into small pieces
   };
   explicit FairleadBroker(const Options& options)
-      : options_(options), server_({.shard_count = options.shard_count}) {}
+      : options_(options),
+        // As mosquitto here: an answer does not wait for a disk, so that it is there before a
+        // break.
+        server_({.shard_count = options.shard_count, .store = TestStore::kNone}) {}
 
   [[nodiscard]] TestClient connect(Transport transport, ProtocolVersion version) override;
   void settle() override { server_.settle(); }

@@ -9,6 +9,8 @@
 namespace fairlead::testing {
 namespace {
 
+constexpr milliseconds kFlushMax{30'000};
+
 template <class T>
 T must(Result<T> result) {
   if (!result) throw std::runtime_error(result.error().sentence);
@@ -140,7 +142,12 @@ void TestServer::settle(int hops) {
   // A change that asks for nothing: it only has to pass through every inbox.
   const RegistryChange nothing{
       .kind = RegistryChange::Kind::kDeviceCreated, .product_key = "pk", .name = "nobody"};
-  for (int i = 0; i < hops; ++i) server_->on_registry_change(nothing);
+  auto pass = [&] {
+    for (int i = 0; i < hops; ++i) server_->on_registry_change(nothing);
+  };
+  pass();
+  if (!server_->flush_store(kFlushMax)) throw std::runtime_error("the store takes too long");
+  pass();  // what waited for that
 }
 
 TestServer& shared_server(unsigned shard_count) {

@@ -62,7 +62,7 @@ class TestServer {
   // Puts what was written to database() in force; returns when every shard has acted on it.
   void apply();
   // Returns when everything that shards had posted to each other before the call, and what
-  // followed from it over `hops` shards, has been worked off.
+  // followed from it over `hops` shards, has been worked off, is durable, and has been answered.
   void settle(int hops = 4);
   void stop() { server_->stop(); }
   // Ends without a word, as after kill -9, and begins anew with what is in the store; its ports
