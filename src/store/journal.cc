@@ -238,7 +238,6 @@ RecordId Journal::put_entry(RecordId session, const Outgoing& outgoing, PacketId
     ++body.entries;
   }
   slot.session = session;
-  slot.packet_id = packet_id;
   slot.qos = outgoing.qos;
   slot.retain = outgoing.retain;
   slot.message = outgoing.message;
@@ -248,16 +247,25 @@ RecordId Journal::put_entry(RecordId session, const Outgoing& outgoing, PacketId
     for (const uint32_t identifier : outgoing.extras->identifiers) epoch.bytes.u32(identifier);
     slot.size = static_cast<uint32_t>(epoch.bytes.size()) - slot.offset;
   }
-  return slot.id;
+  const RecordId id = slot.id;
+  if (packet_id != PacketId{}) note_packet_id(session, id, packet_id);
+  return id;
 }
 
 void Journal::set_packet_id(RecordId session, const Outgoing& outgoing, PacketId packet_id) {
   if (!committer_ || outgoing.record == RecordId::kNone) return;
-  if (Slot* slot = slot_of(outgoing.record)) {
+  note_packet_id(session, outgoing.record, packet_id);
+}
+
+// In the newest epoch, always: identifiers are then durable in the order in which they were given.
+// What has one after a restart goes before what has none.
+void Journal::note_packet_id(RecordId session, RecordId entry, PacketId packet_id) {
+  Slot* slot = slot_of(entry);
+  if (slot && epoch_of(entry) == newest_.number) {
     slot->packet_id = packet_id;
-    return;
+  } else {
+    put_inflight(session, entry, packet_id, InflightRecord::Step::kSent);
   }
-  put_inflight(session, outgoing.record, packet_id, InflightRecord::Step::kSent);
 }
 
 void Journal::release_entry(RecordId session, const Outgoing& outgoing, PacketId packet_id) {
@@ -290,6 +298,7 @@ void Journal::erase_entry(const mqtt::MessageRef& message, RecordId id) {
 void Journal::pass_on_entry(const Outgoing& outgoing) {
   if (!committer_ || outgoing.record == RecordId::kNone) return;
   if (!slot_of(outgoing.record) || has_body_apart(outgoing.record)) return erase_entry(outgoing);
+  inflight_.erase(outgoing.record);
   kill_again(outgoing.record);
   newest_.erasures.push_back({Table::kEntry, outgoing.record});
 }

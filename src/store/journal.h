@@ -156,6 +156,7 @@ class Journal {
   [[nodiscard]] Slot* slot_of(RecordId id);
   Slot* add_slot(Epoch& epoch, Table table, RecordId id, Bytes data);
   void put_again(Table table, RecordId id, Bytes data);
+  void note_packet_id(RecordId session, RecordId entry, mqtt::PacketId packet_id);
   void put_inflight(RecordId session, RecordId entry, mqtt::PacketId packet_id,
                     InflightRecord::Step step);
   bool kill(RecordId id);
