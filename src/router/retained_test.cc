@@ -4,6 +4,8 @@
 
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace fairlead {
 namespace {
@@ -64,6 +66,76 @@ TEST(RetainedStore, MatchesWildcards) {
   EXPECT_EQ(match(store, "+/load"), (Topics{}));
   EXPECT_EQ(match(store, "$SYS/#"), (Topics{"$SYS/load"}));
   EXPECT_EQ(match(store, "a/b/c"), (Topics{"a/b/c"}));
+}
+
+// A store that hears of what it drops, by name.
+class NamedRetainedStore : public ::testing::Test {
+ protected:
+  NamedRetainedStore() {
+    store_.on_drop([this](uint64_t name) { dropped_.push_back(name); });
+  }
+  // What was dropped since the last time.
+  std::vector<uint64_t> dropped() { return std::exchange(dropped_, {}); }
+
+  std::vector<uint64_t> dropped_;
+  RetainedStore store_{{.count_max = 3}};
+};
+using Names = std::vector<uint64_t>;
+
+TEST_F(NamedRetainedStore, NamesWhatIsReplacedOrCleared) {
+  store_.set(message("a", "1"), 11);
+  store_.set(message("a/b", "1"), 12);
+  EXPECT_EQ(dropped(), Names{});
+  store_.set(message("a", "2"), 13);
+  EXPECT_EQ(dropped(), Names{11});
+  EXPECT_TRUE(store_.clear("a"));
+  EXPECT_EQ(dropped(), Names{13});
+  EXPECT_FALSE(store_.clear("a"));
+  EXPECT_TRUE(store_.clear("a/b"));
+  EXPECT_EQ(dropped(), Names{12});
+}
+
+TEST_F(NamedRetainedStore, NamesWhatExpiresOnce) {
+  store_.set(message("a/1", "x", kLater), 1);
+  store_.set(message("b/2", "x", kLater), 2);
+  store_.set(message("c/3", "x", kLater), 3);
+  EXPECT_EQ(match(store_, "a/+", kLater), Topics{});
+  EXPECT_EQ(dropped(), Names{1});
+  EXPECT_EQ(match(store_, "b/2", kLater), Topics{});
+  EXPECT_EQ(dropped(), Names{2});
+  EXPECT_EQ(store_.sweep(kLater, 100), 1u);
+  EXPECT_EQ(dropped(), Names{3});
+  EXPECT_EQ(store_.sweep(kLater, 100), 0u);
+  EXPECT_EQ(match(store_, "#", kLater), Topics{});
+  EXPECT_EQ(dropped(), Names{});
+}
+
+TEST_F(NamedRetainedStore, RefusedMessageTakesNothingAway) {
+  for (uint64_t i = 1; i <= 3; ++i) store_.set(message(std::to_string(i)), i);
+  EXPECT_EQ(store_.set(message("4"), 4), RetainedStore::Set::kRefusedLimit);
+  EXPECT_EQ(dropped(), Names{});
+  EXPECT_EQ(store_.set(message("3", "again"), 5), RetainedStore::Set::kReplaced);
+  EXPECT_EQ(dropped(), Names{3});
+}
+
+TEST_F(NamedRetainedStore, MessagesWithoutANameGoInSilence) {
+  store_.set(message("a"));
+  store_.set(message("a", "2"), 1);
+  EXPECT_EQ(dropped(), Names{});
+  store_.set(message("a", "3"));
+  EXPECT_EQ(dropped(), Names{1});
+  EXPECT_TRUE(store_.clear("a"));
+  EXPECT_EQ(dropped(), Names{});
+}
+
+TEST(RetainedStore, EndsInSilence) {
+  Names dropped;
+  {
+    RetainedStore store;
+    store.on_drop([&](uint64_t name) { dropped.push_back(name); });
+    store.set(message("a"), 1);
+  }
+  EXPECT_EQ(dropped, Names{});
 }
 
 TEST(RetainedStore, DropsExpiredMessagesInPassing) {
