@@ -7,7 +7,8 @@
 #include <string>
 
 // For property tests: which seeds to run. FAIRLEAD_SEED=N runs that one (what a failure prints),
-// FAIRLEAD_SEEDS=COUNT that many from 1 on, instead of the test's own number of them.
+// FAIRLEAD_SEEDS=COUNT that many from 1 on, instead of the test's own number of them, or
+// FAIRLEAD_SEEDS=FROM..TO.
 
 namespace fairlead::testing {
 
@@ -15,8 +16,14 @@ namespace fairlead::testing {
 template <class Run>
 void for_each_seed(uint64_t count, Run&& run) {
   uint64_t first = 1;
-  if (const char* wanted = std::getenv("FAIRLEAD_SEEDS"))
-    count = std::strtoull(wanted, nullptr, 10);
+  if (const char* wanted = std::getenv("FAIRLEAD_SEEDS")) {
+    char* end = nullptr;
+    count = std::strtoull(wanted, &end, 10);
+    if (*end == '.') {
+      first = count;
+      count = std::strtoull(end + 2, nullptr, 10) - first + 1;
+    }
+  }
   if (const char* only = std::getenv("FAIRLEAD_SEED")) {
     first = std::strtoull(only, nullptr, 10);
     count = 1;

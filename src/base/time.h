@@ -20,17 +20,19 @@ struct MonotonicClock {
 };
 using Instant = MonotonicClock::time_point;
 
+// Milliseconds since 1970-01-01 UTC: what is shown, logged, sent and stored; never used for
+// time-outs.
+[[nodiscard]] milliseconds wall_clock_now();
+
 // Where an engine reads the time from: the machine's clock, or one that a test moves on by script.
 class Clock {
  public:
   [[nodiscard]] virtual Instant now() const = 0;
+  [[nodiscard]] virtual milliseconds wall_now() const { return wall_clock_now(); }
 
  protected:
   ~Clock() = default;
 };
 [[nodiscard]] const Clock& machine_clock();
-
-// Milliseconds since 1970-01-01 UTC: what is shown, logged and sent; never used for time-outs.
-[[nodiscard]] milliseconds wall_clock_now();
 
 }  // namespace fairlead

@@ -36,10 +36,11 @@ struct Recovery::Pace {
   uint32_t under_way = 0;
 };
 
-Recovery::Recovery(std::vector<std::unique_ptr<Shard>>& shards)
+Recovery::Recovery(std::vector<std::unique_ptr<Shard>>& shards, std::function<void()> turn)
     : shards_(shards),
+      turn_(std::move(turn)),
       pace_(std::make_shared<Pace>()),
-      time_(MonotonicClock::now(), wall_clock_now()),
+      time_(shards.front()->journal().time()),
       next_word_(MonotonicClock::now() + kWordInterval) {
   for (auto& shard : shards_) {
     parts_.push_back(std::make_unique<ShardRestore>(*shard));
@@ -147,9 +148,9 @@ void Recovery::send(uint16_t shard) {
 }
 
 void Recovery::on_shard(uint16_t shard, std::function<void()> work) {
+  wait_until_at_most(kChunksUnderWay - 1);
   {
-    std::unique_lock lock(pace_->mutex);
-    pace_->changed.wait(lock, [this] { return pace_->under_way < kChunksUnderWay; });
+    const std::lock_guard lock(pace_->mutex);
     ++pace_->under_way;
   }
   shards_[shard]->post_from_outside({[work = std::move(work), pace = pace_](Shard&) {
@@ -160,9 +161,15 @@ void Recovery::on_shard(uint16_t shard, std::function<void()> work) {
   }});
 }
 
-void Recovery::wait() {
+void Recovery::wait_until_at_most(uint32_t under_way) {
   std::unique_lock lock(pace_->mutex);
-  pace_->changed.wait(lock, [this] { return pace_->under_way == 0; });
+  auto reached = [&] { return pace_->under_way <= under_way; };
+  if (!turn_) return pace_->changed.wait(lock, reached);
+  while (!reached()) {
+    lock.unlock();
+    turn_();
+    lock.lock();
+  }
 }
 
 void Recovery::say_progress() {

@@ -14,7 +14,8 @@ class Shard;
 // run already and take in their parts side by side, while the caller's thread reads.
 class Recovery {
  public:
-  explicit Recovery(std::vector<std::unique_ptr<Shard>>& shards);
+  // `turn`: all shards take a turn. Called while they are waited for, where they have no threads.
+  explicit Recovery(std::vector<std::unique_ptr<Shard>>& shards, std::function<void()> turn = {});
   ~Recovery();
 
   // Returns when every shard has all of it. The figures are of all shards.
@@ -28,12 +29,14 @@ class Recovery {
   void add(uint16_t shard, Table table, RecordId id, Bytes data, ShardRestore::BodyReference body);
   void send(uint16_t shard);
   void on_shard(uint16_t shard, std::function<void()> work);
-  void wait();
+  void wait() { wait_until_at_most(0); }
+  void wait_until_at_most(uint32_t under_way);
   void say_progress();
 
   struct Pace;
 
   std::vector<std::unique_ptr<Shard>>& shards_;
+  const std::function<void()> turn_;
   std::vector<std::unique_ptr<ShardRestore>> parts_;
   std::vector<std::unique_ptr<Chunk>> chunks_;  // being filled, by shard
   std::shared_ptr<Pace> pace_;

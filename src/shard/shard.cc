@@ -23,7 +23,7 @@ Shard::Shard(uint16_t index, ShardPeers& peers)
       peers_(peers),
       loop_(peers.clock),
       tls_(peers.options.tls),
-      journal_(index, peers.committer, WallTime(loop_.now(), wall_clock_now())),
+      journal_(index, peers.committer, WallTime(loop_.now(), peers.clock.wall_now())),
       keeper_(*this),
       answers_(*this),
       sessions_(*this, index, peers.options.session),

@@ -1,6 +1,7 @@
 #include "store/committer.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/log.h"
 
@@ -111,90 +112,92 @@ void Committer::run() {
   std::unique_lock lock(mutex_);
   while (wait_for_work(lock)) {
     const auto earliest_next = SteadyClock::now() + options_.gap;
-    close_epoch(lock);
-    const uint64_t epoch = newest() - 1;
+    lock.unlock();
+    close_epoch();
+    lock.lock();
     changed_.wait(lock, [&] { return stopping_ || handed_.size() == shard_count_; });
     if (stopping_) return;
-    commit(lock, epoch);
+    lock.unlock();
+    while (!commit()) {
+      lock.lock();
+      if (changed_.wait_for(lock, options_.retry_after, [&] { return stopping_; })) return;
+      lock.unlock();
+    }
+    if (SteadyClock::now() >= next_house_) keep_house();
+    lock.lock();
     changed_.wait_until(lock, earliest_next, [&] { return stopping_; });
   }
 }
 
 // False: it is time to stop.
 bool Committer::wait_for_work(std::unique_lock<std::mutex>& lock) {
-  auto wanted = [this] { return stopping_ || has_work_.load(std::memory_order_acquire); };
-  while (!changed_.wait_for(lock, kIdleStep, wanted)) {
+  while (!changed_.wait_for(lock, kIdleStep, [this] { return stopping_ || has_work(); })) {
     lock.unlock();
     keep_house();
     lock.lock();
-    figures_.sizes = store_.sizes();
   }
   return !stopping_;
 }
 
-void Committer::close_epoch(std::unique_lock<std::mutex>& lock) {
-  has_work_ = false;
-  entered_ = 0;
-  newest_.fetch_add(1, std::memory_order_acq_rel);
-  lock.unlock();
+void Committer::close_epoch() {
+  {
+    const std::lock_guard lock(mutex_);
+    has_work_ = false;
+    entered_ = 0;
+    newest_.fetch_add(1, std::memory_order_acq_rel);
+  }
   wake_all();
-  lock.lock();
 }
 
-void Committer::commit(std::unique_lock<std::mutex>& lock, uint64_t epoch) {
-  std::vector<RecordBatch> handed = std::exchange(handed_, {});
-  lock.unlock();
+bool Committer::handed_over() const {
+  const std::lock_guard lock(mutex_);
+  return handed_.size() == shard_count_;
+}
+
+// Nobody else touches what was handed over until the next epoch is closed.
+bool Committer::commit() {
   std::vector<RecordBatch*> batches;
-  uint64_t records = 0;
-  uint64_t bytes = 0;
-  for (RecordBatch& batch : handed) {
-    if (batch.empty()) continue;
-    records += batch.puts().size() + batch.erasures().size();
-    bytes += batch.bytes();
-    batches.push_back(&batch);
+  for (RecordBatch& batch : handed_) {
+    if (!batch.empty()) batches.push_back(&batch);
   }
-  const auto begin = SteadyClock::now();
-  const bool written = !batches.empty();
-  while (written && !commit_once(epoch, batches)) {
-    lock.lock();
-    ++figures_.failures;
-    if (changed_.wait_for(lock, options_.retry_after, [&] { return stopping_; })) return;
-    lock.unlock();
-  }
-  const auto took =
-      std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - begin);
-  lock.lock();
-  if (written) {
-    const auto us = static_cast<uint64_t>(took.count());
-    ++figures_.commits;
-    figures_.records += records;
-    figures_.bytes += bytes;
-    figures_.commit_microseconds += us;
-    figures_.slowest_microseconds = std::max(figures_.slowest_microseconds, us);
-  }
-  committed_.store(epoch, std::memory_order_release);
-  changed_.notify_all();  // flush()
-  lock.unlock();
+  if (!batches.empty() && !write(batches)) return false;
+  committed_.store(newest() - 1, std::memory_order_release);
   wake_all();
-  lock.lock();
-  for (RecordBatch& batch : handed) {
+  const std::lock_guard lock(mutex_);
+  for (RecordBatch& batch : handed_) {
     if (batch.bytes() > kSpareBytesMax) continue;
     batch.clear();
     spare_.push_back(std::move(batch));
   }
+  handed_.clear();
+  changed_.notify_all();  // flush()
+  return true;
 }
 
-bool Committer::commit_once(uint64_t epoch, const std::vector<RecordBatch*>& batches) {
+bool Committer::write(const std::vector<RecordBatch*>& batches) {
+  if (!commit_began_) commit_began_ = SteadyClock::now();
   const Status status = store_.commit(batches);
-  if (status.ok()) {
-    if (failing_.exchange(false)) FL_LOG(kWarning, "store.recovered", {"epoch", epoch});
-    return true;
+  const std::lock_guard lock(mutex_);
+  if (!status) {
+    ++figures_.failures;
+    if (!failing_.exchange(true)) {
+      FL_LOG(kError, "store.failing", {"cause", status.error().sentence},
+             {"hint", "what needs to be stored is refused until the disk takes it again"});
+    }
+    return false;
   }
-  if (!failing_.exchange(true)) {
-    FL_LOG(kError, "store.failing", {"cause", status.error().sentence},
-           {"hint", "what needs to be stored is refused until the disk takes it again"});
+  if (failing_.exchange(false)) FL_LOG(kWarning, "store.recovered", {"epoch", newest() - 1});
+  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(
+      SteadyClock::now() - *std::exchange(commit_began_, std::nullopt));
+  const auto us = static_cast<uint64_t>(took.count());
+  ++figures_.commits;
+  figures_.commit_microseconds += us;
+  figures_.slowest_microseconds = std::max(figures_.slowest_microseconds, us);
+  for (const RecordBatch* batch : batches) {
+    figures_.records += batch->puts().size() + batch->erasures().size();
+    figures_.bytes += batch->bytes();
   }
-  return false;
+  return true;
 }
 
 void Committer::keep_house() {
@@ -206,6 +209,10 @@ void Committer::keep_house() {
   if (const Status tidied = store_.tidy(); !tidied) {
     FL_LOG(kWarning, "store.tidy_failed", {"cause", tidied.error().sentence});
   }
+  const RecordStore::Sizes sizes = store_.sizes();
+  next_house_ = std::min(SteadyClock::now() + kIdleStep, store_.sync_due());
+  const std::lock_guard lock(mutex_);
+  figures_.sizes = sizes;
 }
 
 void Committer::wake_all() {

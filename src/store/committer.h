@@ -2,10 +2,12 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -91,19 +93,27 @@ class Committer {
 
   // Before start(): to be read.
   [[nodiscard]] const RecordStore& store() const { return store_; }
+  // A thread takes the steps from now on.
   void start();
   // Waits until all that was recorded before is durable, or `limit` is over. False: it is not.
   [[nodiscard]] bool flush(milliseconds limit);
   // No more commits.
   void stop();
 
+  // --- The steps, one after the other: the thread's, or those of who has no threads --------------
+
+  [[nodiscard]] bool has_work() const { return has_work_.load(std::memory_order_acquire); }
+  void close_epoch();
+  // Every shard has handed over what it recorded in the epoch that was closed.
+  [[nodiscard]] bool handed_over() const;
+  // False: the disk has not taken it; to be tried again.
+  [[nodiscard]] bool commit();
+
  private:
   void run();
   [[nodiscard]] bool wait_for_work(std::unique_lock<std::mutex>& lock);
-  void close_epoch(std::unique_lock<std::mutex>& lock);
   void close_if_complete(uint64_t epoch);
-  void commit(std::unique_lock<std::mutex>& lock, uint64_t epoch);
-  [[nodiscard]] bool commit_once(uint64_t epoch, const std::vector<RecordBatch*>& batches);
+  [[nodiscard]] bool write(const std::vector<RecordBatch*>& batches);
   void keep_house();
   void wake_all();
 
@@ -122,8 +132,10 @@ class Committer {
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  uint16_t entered_ = 0;             // shards that are in the newest epoch
+  uint16_t entered_ = 0;  // shards that are in the newest epoch
+  std::chrono::steady_clock::time_point next_house_{};
   std::vector<RecordBatch> handed_;  // of the epoch that is being closed
+  std::optional<std::chrono::steady_clock::time_point> commit_began_;
   std::vector<RecordBatch> spare_;
   Figures figures_;
   bool stopping_ = false;
