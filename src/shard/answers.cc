@@ -73,6 +73,7 @@ void Answers::release(HostedSession& session) {
 }
 
 void Answers::on_committed() {
+  shard_.keeper().on_committed();
   const std::vector<uint64_t> awaiting = std::exchange(awaiting_, {});
   for (const uint64_t id : awaiting) {
     HostedSession* session = shard_.sessions().find(id);

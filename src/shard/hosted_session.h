@@ -64,7 +64,6 @@ class HostedSession final : public Session {
   std::vector<uint64_t> subscribes_pending;  // SUBSCRIBEs whose SUBACK waits, oldest first
   Ring<HeldAnswer> held_answers;             // of this connection
   uint64_t output_moment = 0;                // that lets the connection's output go
-  uint64_t forgotten_moment = 0;             // at which what it held before is gone for good
   bool awaits_commit = false;                // it is told of the next commit
 
   // Sets the timer to deadline().

@@ -91,7 +91,7 @@ class Shard {
   [[nodiscard]] ShardEffects& effects() { return effects_; }
   [[nodiscard]] Journal& journal() { return journal_; }
   [[nodiscard]] Answers& answers() { return answers_; }
-  [[nodiscard]] Keeper& keeper() { return keeper_; }
+  [[nodiscard]] ShardKeeper& keeper() { return keeper_; }
   void await_commit(HostedSession& session) { answers_.await(session); }
   [[nodiscard]] PublishEncoder& encoder() { return encoder_; }
   [[nodiscard]] Inflater& inflater() { return inflater_; }

@@ -39,7 +39,9 @@ std::string_view journal_event(JournalKind kind) {
 
 void ShardEffects::send(Session& session, const mqtt::ConnackPacket& packet) {
   connection_of(session).send(packet);
-  const uint64_t moment = moment_of(session);
+  // Of a session that is not kept: what was of it before must not come back.
+  const uint64_t moment =
+      session.kept() ? moment_of(session) : shard_.keeper().moment_of_end(session.key());
   if (shard_.journal().durable(moment)) return;
   connection_of(session).hold_output();
   hosted(session).output_moment = moment;
@@ -59,8 +61,7 @@ void ShardEffects::send(Session& session, const mqtt::UnsubackPacket& packet) {
 
 // That must be durable before the client is told of what the session has recorded.
 uint64_t ShardEffects::moment_of(const Session& session) const {
-  return session.kept() ? shard_.journal().moment()
-                        : static_cast<const HostedSession&>(session).forgotten_moment;
+  return session.kept() ? shard_.journal().moment() : 0;
 }
 
 Keeper& ShardEffects::keeper() { return shard_.keeper(); }

@@ -32,7 +32,7 @@ RecordId ShardKeeper::put_received(Session&, const ReceivedRecord& record) {
 
 void ShardKeeper::erase_session(Session& session, RecordId id) {
   shard_.journal().erase(Table::kSession, id);
-  static_cast<HostedSession&>(session).forgotten_moment = shard_.journal().moment();
+  ends_[session.key()] = moment();
 }
 void ShardKeeper::erase_subscription(Session&, RecordId id) {
   shard_.journal().erase(Table::kSubscription, id);
@@ -70,6 +70,15 @@ void ShardKeeper::erase_entry(Session&, const Outgoing& outgoing) {
 
 void ShardKeeper::pass_on_entry(Session&, const Outgoing& outgoing) {
   shard_.journal().pass_on_entry(outgoing);
+}
+
+uint64_t ShardKeeper::moment_of_end(const std::string& key) const {
+  const auto found = ends_.find(key);
+  return found == ends_.end() ? 0 : found->second;
+}
+
+void ShardKeeper::on_committed() {
+  std::erase_if(ends_, [this](const auto& end) { return durable(end.second); });
 }
 
 uint64_t ShardKeeper::moment() const { return shard_.journal().moment(); }

@@ -1,5 +1,9 @@
 #pragma once
 
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+
 #include "session/keeper.h"
 
 namespace fairlead {
@@ -27,8 +31,14 @@ class ShardKeeper final : public Keeper {
   [[nodiscard]] uint64_t moment() const override;
   [[nodiscard]] bool durable(uint64_t moment) const override;
 
+  // When the session of that key, which may have gone since, was erased, unless that is durable.
+  [[nodiscard]] uint64_t moment_of_end(const std::string& key) const;
+  // More is durable than before.
+  void on_committed();
+
  private:
   Shard& shard_;
+  std::unordered_map<std::string, uint64_t> ends_;  // by key: moments that are not durable
   ByteBuffer scratch_;
 };
 
