@@ -160,16 +160,17 @@ void Exchange::hold(HostedSession& session, const mqtt::MessageRef& message,
                                         target.qos,
                                         target.retain_as_published});
   newest.record = session.keep(message, newest.delivery(), shard_.effects(), shard_.now());
+  newest.keeper = session.record();
   if (held.size() >= kHeldCountMax) release(session.id());
 }
 
-// To whom it still is for: it may have unsubscribed, or begun anew.
+// To whom it still is for: it may have unsubscribed, or begun anew, or not be kept any more.
 void Exchange::release(uint64_t session_id) {
-  const auto held = held_.extract(session_id);
+  auto held = held_.extract(session_id);
   HostedSession* session = shard_.sessions().find(session_id);
   if (held.empty()) return;
   MatchSet matches;
-  for (const Held& each : held.mapped()) {
+  for (Held& each : held.mapped()) {
     const std::string_view topic = each.message->topic();
     bool wanted = session && session->wants_unasked(topic);
     if (session) {
@@ -177,12 +178,22 @@ void Exchange::release(uint64_t session_id) {
       tree_.match(topic, matches);
       for (const MatchSet::Target target : matches) wanted |= target.subscriber == session->slot();
     }
+    if (!wanted || session->record() != each.keeper) {
+      shard_.journal().erase_entry(each.message, std::exchange(each.record, RecordId::kNone));
+    }
     if (wanted) {
       (void)session->deliver(each.message, each.delivery(), shard_.effects(), shard_.now());
-    } else {
-      shard_.journal().erase_entry(each.message, each.record);
     }
   }
+}
+
+// A SUBSCRIBE that other shards are asked about ends with their reply.
+void Exchange::forget(HostedSession& session) {
+  for (const uint64_t token : std::exchange(session.subscribes_pending, {})) {
+    const auto pending = pending_.find(token);
+    if (pending->second.missing_replies == 0) pending_.erase(pending);
+  }
+  release(session.id());
 }
 
 // --- Shared groups -------------------------------------------------------------------------------

@@ -55,6 +55,9 @@ class Exchange {
     if (!outbound_.empty() || !completed_.empty() || !handed_back_.empty()) settle_now();
   }
 
+  // The session has ended and goes: what waited for it does, too.
+  void forget(HostedSession& session);
+
   // Connected or not: for the choice in shared groups.
   void set_presence(HostedSession& session, Presence presence);
 
@@ -118,6 +121,7 @@ class Exchange {
     mqtt::Qos qos = mqtt::Qos::kAtMostOnce;
     bool retain_as_published = false;
     RecordId record = RecordId::kNone;
+    RecordId keeper = RecordId::kNone;  // the session's record, that `record` belongs to
     [[nodiscard]] Delivery delivery() const {
       return {.subscription_qos = qos,
               .retain_as_published = retain_as_published,

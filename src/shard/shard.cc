@@ -285,6 +285,7 @@ void Shard::after_session_call(HostedSession& session) {
 }
 
 void Shard::destroy_session(HostedSession& session) {
+  exchange_.forget(session);
   counters_.sessions_now.subtract();
   sessions_.destroy(session);
 }
