@@ -34,6 +34,7 @@ void ShardRestore::record(Table table, RecordId id, Bytes data, const BodyRefere
   }
   if (kept) return;
   ++figures_.dropped;
+  if (body.id != RecordId::kNone && !body.inlined) unused_.push_back(body);
   shard_.journal().erase(table, id);
 }
 
@@ -190,6 +191,9 @@ void ShardRestore::finish() {
     restored.session->arm_timer();
   }
   sessions_.clear();
+  for (const BodyReference& body : unused_)
+    shard_.journal().drop_unreferenced(body.id, body.message);
+  unused_.clear();
   shard_.settle();
 }
 

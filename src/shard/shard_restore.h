@@ -75,6 +75,7 @@ class ShardRestore {
 
   Shard& shard_;
   std::unordered_map<RecordId, Restored> sessions_;
+  std::vector<BodyReference> unused_;  // of entries that were dropped
   Figures figures_;
 };
 

@@ -327,6 +327,10 @@ void Journal::write_entry(RecordId session, const Outgoing& outgoing, PacketId p
   put_again(Table::kEntry, outgoing.record, scratch_.view());
 }
 
+void Journal::drop_unreferenced(RecordId body, const mqtt::MessageRef& message) {
+  if (committer_ && !bodies_.contains(message.get())) erase(Table::kBody, body);
+}
+
 void Journal::restore_reference(RecordId id, const mqtt::MessageRef& message) {
   Body& body = bodies_[message.get()];
   body.id = id;

@@ -106,6 +106,8 @@ class Journal {
   // An entry of that number has a record in kInflight.
   void restore_inflight(RecordId entry) { inflight_.insert(entry); }
   void write_entry(RecordId session, const Outgoing& outgoing, mqtt::PacketId packet_id);
+  // Entries that referred to it were dropped: perhaps all.
+  void drop_unreferenced(RecordId body, const mqtt::MessageRef& message);
   void note_keeping() {
     if (committer_) committer_->note_keeping(shard_);
   }
