@@ -68,13 +68,19 @@ void Exchange::settle_now() {
   }
 }
 
+// A will is of one commit with its session's record, which says that it has been published.
 void Exchange::route(const Outbound& outbound) {
-  Journal::Routing routing;
-  if (outbound.answer) routing.session = outbound.session;
-  shard_.journal().set_routing(&routing);
+  Journal& journal = shard_.journal();
+  if (!outbound.answer) {
+    const uint64_t epoch = journal.begin_newest();
+    route(outbound.message);
+    return journal.end_newest(epoch);
+  }
+  Journal::Routing routing{.session = outbound.session};
+  journal.set_routing(&routing);
   route(outbound.message);
-  shard_.journal().set_routing(nullptr);
-  if (outbound.answer) shard_.answers().answer(outbound.session, outbound.answer, routing);
+  journal.set_routing(nullptr);
+  shard_.answers().answer(outbound.session, outbound.answer, routing);
 }
 
 // For a piece of mail about the message that is being routed.

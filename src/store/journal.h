@@ -4,6 +4,7 @@
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "proto/mqtt/message.h"
@@ -41,6 +42,10 @@ class Journal {
   // sent.
   void begin_mail(uint64_t epoch);
   void end_mail(uint64_t epoch);
+  // What is done belongs to the newest epoch until the answer is given back, though mail of an older
+  // one is being dealt with.
+  [[nodiscard]] uint64_t begin_newest() { return std::exchange(tag_, newest_.number); }
+  void end_newest(uint64_t epoch) { tag_ = epoch; }
   void mail_sent(uint64_t epoch) {
     if (committer_) committer_->mail_sent(epoch);
   }
