@@ -1,6 +1,6 @@
 # Everything is a line or two here; the work is in packaging/, tests/ and bench/.
 .DEFAULT_GOAL := help
-.PHONY: help run build test chaos deps deps-test deps-bench fmt lint fuzz fuzz-coverage bench clean
+.PHONY: help run build test chaos deps deps-test deps-bench fmt lint sim fuzz fuzz-coverage bench clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -31,6 +31,9 @@ fmt: ## lay out the sources with clang-format
 
 lint: deps deps-test ## house rules (tests/tidy) and clang-tidy
 	@tests/lint.sh
+
+sim: deps deps-test ## simulated worlds with crashes, from seeds (SIM_SEEDS=20000)
+	@exec tests/sim.sh
 
 fuzz: deps deps-test ## search for inputs that break a parser (FUZZ_SECONDS=60 each)
 	@tests/fuzz.sh
