@@ -199,8 +199,8 @@ bool Journal::kill(RecordId id) {
   return slot != nullptr;
 }
 
-// In an epoch that closes it stays, unless the record is of that epoch: what else is of it goes with
-// what the record says then, and the process may end before the next one is durable.
+// In an epoch that closes it stays, unless the record is of that epoch: what else is of it goes
+// with what the record says then, and the process may end before the next one is durable.
 void Journal::kill_again(RecordId id) {
   const bool is_of_closing = closing_ && epoch_of(id) == closing_->number && shard_of(id) == shard_;
   for (Epoch* epoch : {&newest_, is_of_closing ? &*closing_ : nullptr}) {

@@ -42,8 +42,8 @@ class Journal {
   // sent.
   void begin_mail(uint64_t epoch);
   void end_mail(uint64_t epoch);
-  // What is done belongs to the newest epoch until the answer is given back, though mail of an older
-  // one is being dealt with.
+  // What is done belongs to the newest epoch until the answer is given back, though mail of an
+  // older one is being dealt with.
   [[nodiscard]] uint64_t begin_newest() { return std::exchange(tag_, newest_.number); }
   void end_newest(uint64_t epoch) { tag_ = epoch; }
   void mail_sent(uint64_t epoch) {
