@@ -38,8 +38,7 @@ class Exact {
   std::unique_ptr<std::byte[]> data_;
 };
 
-// --- Each kind of record: a random one, and what is written of what was read
-// -----------------------
+// --- Each kind of record: a random one, and what is written of what was read -----------------
 
 struct Session {
   static std::string make(PacketMaker& maker) {
@@ -258,8 +257,7 @@ TYPED_TEST(RecordsProperty, AnyBytesAreRefusedOrSettle) {
   });
 }
 
-// --- What decoders promise
-// -------------------------------------------------------------------------
+// --- What decoders promise -----------------------------------------------------------------------
 
 TEST(Records, SessionKeepsEveryFieldAndItsWill) {
   mqtt::Will will;

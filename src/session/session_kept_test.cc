@@ -1,71 +1,17 @@
 #include <chrono>
 #include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
-#include "session/session_dialogue.h"
-#include "session/test_keeper.h"
+#include "session/test_kept.h"
 
-// What of a session is written down, when, and what a new process makes of it.
+// What of a session is written down, and when.
 
 namespace fairlead::testing {
 namespace {
 
 using enum ProtocolVersion;
 using std::chrono::hours;
-
-// A session whose keeper outlives it: restart() is a new process that finds what was durable.
-class Kept {
- public:
-  TestKeeper keeper;
-  std::unique_ptr<Dialogue> dialogue = std::make_unique<Dialogue>();
-
-  Kept() { dialogue->recorder.kept_by = &keeper; }
-  Dialogue& operator*() { return *dialogue; }
-  Dialogue* operator->() { return dialogue.get(); }
-
-  // What was recorded so far is durable, and the session hears of it.
-  Dialogue& commit() {
-    keeper.commit();
-    dialogue->session.on_committed(dialogue->recorder, dialogue->now);
-    return *dialogue;
-  }
-  // The process ends without a word, and `downtime` later there is another.
-  Dialogue& restart(milliseconds downtime = milliseconds{0}) {
-    auto after = std::make_unique<Dialogue>();
-    after->now = dialogue->now + downtime;
-    after->owner = dialogue->owner;
-    after->recorder.kept_by = &keeper;
-    dialogue = std::move(after);
-    keeper.crash();
-    found = keeper.restore(dialogue->session, dialogue->owner, dialogue->now);
-    return *dialogue;
-  }
-  Dialogue& commit_and_restart(milliseconds downtime = milliseconds{0}) {
-    keeper.commit();
-    return restart(downtime);
-  }
-  bool found = false;  // by the last restart()
-};
-
-ConnectPacket hello_for(uint32_t expiry_seconds) {
-  ConnectPacket connect = hello(k5);
-  connect.properties.session_expiry_seconds = expiry_seconds;
-  return connect;
-}
-
-// Everything that a session can hold: a subscription, an identifier, messages in flight (sent,
-// released, waiting for the disk), and one that waits for the connection.
-void fill(Kept& s) {
-  s->connected(hello(k5)).subscribe("a").publish("up", kQos2, 9);
-  s->deliver("a", kQos2, "released").deliver("a", kQos1, "sent");
-  s.commit().pubrec(1);
-  s->deliver("a", kQos2, "waits for the disk").congest().deliver("a", kQos1, "waits");
-  ASSERT_EQ(s.keeper.now.entries.size(), 4u);
-  ASSERT_EQ(s.keeper.now.size(), 7u);
-  s->recorder.lines.clear();
-}
 
 // --- What is written -----------------------------------------------------------------------------
 
@@ -389,8 +335,7 @@ TEST(SessionKept, WhatWasNeverSentIsNoDuplicateOnTheNextConnection) {
   s->server("PUBLISH a 1 q2 id=2 dup").silence();
 }
 
-// --- A disk that takes nothing
-// --------------------------------------------------------------------
+// --- A disk that takes nothing -------------------------------------------------------------------
 
 TEST(SessionKept, PublishIsRefusedWhileTheDiskTakesNothing) {
   Kept s;
@@ -440,8 +385,7 @@ TEST(SessionKept, MessageIsDeliveredWhileTheDiskTakesNothing) {
   EXPECT_TRUE(s.keeper.now.entries.empty());
 }
 
-// --- What is written before it is delivered
-// --------------------------------------------------------
+// --- What is written before it is delivered ------------------------------------------------------
 
 TEST(SessionKept, MessageThatIsHeldForASessionIsWrittenOnce) {
   Kept s;
@@ -494,208 +438,6 @@ TEST(SessionKept, NothingIsKeptOfWhatNobodyWouldMiss) {
   const Delivery how{.subscription_qos = kQos2, .identifiers = {}};
   EXPECT_EQ(s->session.keep(s->message("a", kQos1), how, s->recorder, s->now), RecordId::kNone);
   EXPECT_TRUE(s.keeper.now.entries.empty());
-}
-
-// --- After a restart
-// -------------------------------------------------------------------------------
-
-TEST(SessionRestored, RepeatsWhatWasInFlightAndThenSendsWhatWaited) {
-  Kept s;
-  fill(s);
-  s.commit_and_restart();
-  ASSERT_TRUE(s.found);
-  EXPECT_FALSE(s->session.connected());
-  EXPECT_TRUE(s->session.kept());
-  EXPECT_EQ(s->session.inflight_count(), 3u);
-  EXPECT_EQ(s->session.queue_count(), 1u);
-  EXPECT_EQ(s->session.received_count(), 1u);
-  s->connect(hello(k5)).server("CONNACK present").server("PUBREL 1");
-  s->server("PUBLISH a sent q1 id=2 dup").server("PUBLISH a waits for the disk q2 id=3 dup");
-  s->server("PUBLISH a waits q1 id=4").silence();
-  s->publish("up", kQos2, 9).server("PUBREC 9").silence();  // routed before
-  s->pubrel(9).server("PUBCOMP 9");
-  s->subscribe("a").server("GRANT a q1 existed").server("SUBACK 1 01");
-  s->pubcomp(1).puback(2).pubrec(3).server("PUBREL 3").pubcomp(3).puback(4);
-  EXPECT_EQ(s.keeper.now.size(), 2u) << "the session and its subscription";
-  s->unsubscribe({"a"}).detach().wait(hours(2));
-  EXPECT_EQ(s.keeper.now.size(), 0u);
-}
-
-TEST(SessionRestored, GoesWithAllThatItHad) {
-  Kept s;
-  fill(s);
-  s.commit_and_restart();
-  s->wait(hours(2)).server("UNGRANT a").silence();
-  EXPECT_TRUE(s->session.ended());
-  EXPECT_EQ(s.keeper.now.size(), 0u);
-}
-
-TEST(SessionRestored, KnowsNothingOfWhatWasNotDurable) {
-  Kept s;
-  s->connected(hello(k5)).subscribe("a");
-  s.restart();
-  EXPECT_FALSE(s.found);
-  s->connected(hello(k5)).subscribe("a");
-  s.keeper.commit();
-  s->subscribe("b").deliver("a", kQos1).publish("up", kQos2, 3);
-  s.restart();
-  ASSERT_TRUE(s.found);
-  EXPECT_TRUE(s->session.subscribes_to("a"));
-  EXPECT_FALSE(s->session.subscribes_to("b"));
-  EXPECT_EQ(s->session.inflight_count() + s->session.queue_count(), 0u);
-  EXPECT_EQ(s->session.received_count(), 0u);
-}
-
-TEST(SessionRestored, NewIdentifiersAreNotThoseInFlight) {
-  Kept s;
-  s->connected(hello(k5)).deliver("a", kQos1, "1").deliver("a", kQos1, "2").puback(1);
-  s.commit_and_restart();
-  s->connect(hello(k5)).server("CONNACK present").server("PUBLISH a 2 q1 id=2 dup");
-  s->deliver("a", kQos1, "3").server("PUBLISH a 3 q1 id=3").silence();
-}
-
-TEST(SessionRestored, SmallerWindowIsKept) {
-  Kept s;
-  s->connected(hello(k5))
-      .deliver("a", kQos1, "1")
-      .deliver("a", kQos1, "2")
-      .deliver("a", kQos1, "3");
-  s.commit_and_restart();
-  ConnectPacket connect = hello(k5);
-  connect.properties.receive_maximum = uint16_t{2};
-  s->connect(connect).server("CONNACK present").server("PUBLISH a 1 q1 id=1 dup");
-  s->server("PUBLISH a 2 q1 id=2 dup").silence();
-  s->puback(1).server("PUBLISH a 3 q1 id=3 dup").silence();
-}
-
-TEST(SessionRestored, ReceivedIdentifiersDoNotCountAgainstReceiveMaximum) {
-  Kept s;
-  s->limits.inflight_count_max = 1;
-  s->connected(hello(k5)).publish("up", kQos2, 1).server("ROUTE up x q2").server("PUBREC 1");
-  s.commit_and_restart();
-  s->limits.inflight_count_max = 1;
-  s->connect(hello(k5)).server("CONNACK present");
-  s->publish("up", kQos2, 2).server("ROUTE up x q2").server("PUBREC 2").silence();
-}
-
-TEST(SessionRestored, WhoWasConnectedHasLostItsConnectionNow) {
-  Kept s;
-  s->connected(hello_for(100));
-  s.commit_and_restart(hours(5));
-  EXPECT_EQ(s->session.deadline(), s->now + seconds(100));
-  s->wait(seconds(99));
-  EXPECT_FALSE(s->session.ended());
-  s->wait(seconds(1));
-  EXPECT_TRUE(s->session.ended());
-}
-
-TEST(SessionRestored, WhoHadLeftExpiresByTheCalendar) {
-  Kept s;
-  s->connected(hello_for(100)).detach().wait(seconds(30));
-  s.commit_and_restart(seconds(50));
-  EXPECT_EQ(s->session.deadline(), s->now + seconds(20));
-  s.commit_and_restart(seconds(30));
-  EXPECT_LE(*s->session.deadline(), s->now);
-  s->wait(milliseconds(0)).silence();
-  EXPECT_TRUE(s->session.ended());
-  EXPECT_EQ(s.keeper.now.size(), 0u);
-}
-
-TEST(SessionRestored, ExpiryDuringTheDowntimeIsNoticedByTheClientToo) {
-  Kept s;
-  s->connected(hello_for(100)).subscribe("a").detach();
-  s.commit_and_restart(seconds(200));  // and its timer is late
-  s->connect(hello_for(100)).server("UNGRANT a").server("CONNACK").silence();
-}
-
-// The clock of the machine was wrong when it left, or is now.
-TEST(SessionRestored, NobodyHasLeftInTheFuture) {
-  Kept s;
-  ConnectPacket connect = hello_for(100);
-  connect.will = testament();
-  connect.will->properties.will_delay_seconds = 30;
-  s->connected(connect).wait(hours(1000)).detach();
-  s.commit_and_restart(-hours(999));
-  EXPECT_EQ(s->session.deadline(), s->now + seconds(30));
-  s->wait(seconds(30)).server("ROUTE will gone q1");
-  EXPECT_EQ(s->session.deadline(), s->now + seconds(70));
-}
-
-TEST(SessionRestored, WillOfWhoWasConnectedIsPublishedAfterItsDelay) {
-  Kept s;
-  ConnectPacket connect = hello_for(100);
-  connect.will = testament("will", kQos2);
-  connect.will->retain = Retain::kYes;
-  connect.will->properties.will_delay_seconds = 30;
-  s->connected(connect);
-  s.commit_and_restart(hours(1));
-  s->wait(seconds(29)).silence();
-  s->wait(seconds(1)).server("ROUTE will gone q2 retain").silence();
-  s.commit_and_restart();
-  s->wait(seconds(100)).silence();
-}
-
-TEST(SessionRestored, WillWithoutADelayIsPublishedAtOnce) {
-  Kept s;
-  ConnectPacket connect = hello_for(100);
-  connect.will = testament();
-  s->connected(connect);
-  s.commit_and_restart(hours(1));
-  EXPECT_EQ(s->session.deadline(), s->now);
-  s->wait(milliseconds(0)).server("ROUTE will gone q1").silence();
-}
-
-TEST(SessionRestored, WillThatIsDueDuringTheDowntimeIsPublishedOnce) {
-  Kept s;
-  ConnectPacket connect = hello_for(1000);
-  connect.will = testament();
-  connect.will->properties.will_delay_seconds = 30;
-  s->connected(connect).detach().wait(seconds(10));
-  s.commit_and_restart(seconds(10));
-  s->silence();
-  EXPECT_EQ(s->session.deadline(), s->now + seconds(10));
-  s.commit_and_restart(seconds(50));
-  s->wait(milliseconds(0)).server("ROUTE will gone q1").silence();
-  s->wait(seconds(1000)).silence();
-}
-
-TEST(SessionRestored, WillIsNotPublishedWhenTheClientIsBackInTime) {
-  Kept s;
-  ConnectPacket connect = hello_for(1000);
-  connect.will = testament();
-  connect.will->properties.will_delay_seconds = 30;
-  s->connected(connect);
-  s.commit_and_restart(seconds(10));
-  s->connect(hello_for(1000)).server("CONNACK present");
-  s->disconnect().server("BYE 0x00").detach(DetachCause::kClientDisconnect);
-  s->wait(seconds(500)).silence();
-}
-
-TEST(SessionRestored, SessionOfMqtt3GoesOn) {
-  Kept s;
-  s->connected(hello(k311)).subscribe("a").deliver("a", kQos1, "1").detach();
-  s.commit_and_restart();
-  EXPECT_EQ(s->session.version(), k311);
-  s->deliver("a", kQos1, "2").connect(hello(k311)).server("CONNACK present");
-  s->server("PUBLISH a 1 q1 id=1 dup").server("PUBLISH a 2 q1 id=2").silence();
-}
-
-TEST(SessionRestored, SurvivesManyRestarts) {
-  Kept s;
-  s->connected(hello(k5)).deliver("a", kQos2, "1").deliver("a", kQos1, "2");
-  for (int i = 0; i < 3; ++i) {
-    s.commit_and_restart(seconds(1));
-    s->connect(hello(k5)).server("CONNACK present").server("PUBLISH a 1 q2 id=1 dup");
-    s->server("PUBLISH a 2 q1 id=2 dup").silence();
-  }
-  s->pubrec(1).server("PUBREL 1").puback(2);
-  for (int i = 0; i < 3; ++i) {
-    s.commit_and_restart(seconds(1));
-    s->connect(hello(k5)).server("CONNACK present").server("PUBREL 1").silence();
-  }
-  s->pubcomp(1);
-  s.commit_and_restart();
-  s->connect(hello(k5)).server("CONNACK present").silence();
 }
 
 }  // namespace

@@ -47,8 +47,7 @@ Records records(const RecordStore& store, Table table) {
   return found;
 }
 
-// --- Shards on threads of their own, that do at random what shards do
-// ------------------------------
+// --- Shards on threads of their own, that do at random what shards do ----------------------------
 
 struct Mail {
   uint64_t epoch = 0;

@@ -41,7 +41,7 @@ class JournalWorld {
   }
   // The turn of a shard that has recorded something ends, and the committer begins with it.
   void close_epoch(uint16_t shard = 0) {
-    const uint64_t epoch = committer_->newest();
+    const uint64_t epoch = (*this)[shard].epoch();
     (void)(*this)[shard].end_turn();
     await([&] { return committer_->newest() > epoch; });
   }
