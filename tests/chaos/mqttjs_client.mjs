@@ -104,13 +104,12 @@ export class MqttJsClient {
     this.ready = false;
   }
 
-  // Errors of the network are what this is about, and what it writes while it is told to end is
-  // its own affair; all others are the server's.
-  #failed(error) {
-    const ofNetwork =
-      error.syscall || /^(WebSocket|socket hang up|Client network socket)/.test(error.message);
-    const ofItsEnd = error.code === 'ERR_STREAM_WRITE_AFTER_END';
-    if (!ofNetwork && !ofItsEnd) this.#witness.broke(`MQTT.js: ${error.message}`);
+  // Errors of the network are what this is about; Node gives them a name. Others are the server's,
+  // and so are those of frames and of TLS.
+  #failed({ code, message }) {
+    const named = typeof code === 'string' && !/^(WS_ERR|ERR_SSL)/.test(code);
+    const early = /^WebSocket was closed before/.test(message);
+    if (!named && !early) this.#witness.broke(`MQTT.js: ${message}`);
   }
 
   #watchOut(packet) {
