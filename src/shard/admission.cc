@@ -27,6 +27,12 @@ std::string_view loggable_id(std::string_view client_id) {
   return client_id.substr(0, client_id.find('|'));
 }
 
+bool wants_to_be_kept(const mqtt::ConnectPacket& connect) {
+  return connect.version == mqtt::ProtocolVersion::k5
+             ? connect.properties.session_expiry_seconds.value_or(0) > 0
+             : connect.clean_start == mqtt::CleanStart::kNo;
+}
+
 std::string_view assigned_id(std::string_view session_key) {
   return session_key.substr(session_key.rfind('\0') + 1);
 }
@@ -139,6 +145,10 @@ void Admission::accept(Connection& connection, const mqtt::ConnectPacket& connec
   if (!shard_.has_room_for_session(identity.session_key)) {
     return refuse(connection, connect, identity.name, ReasonCode::kServerBusy, "too many sessions",
                   "the server is full");
+  }
+  if (wants_to_be_kept(connect) && !shard_.journal().accepts()) {
+    return refuse(connection, connect, identity.name, ReasonCode::kQuotaExceeded,
+                  "the store cannot be written to now", "the server cannot write to its disk now");
   }
   const Session::KeepAlive keep_alive = Session::keep_alive(connect, profile);
   std::string assigned;
