@@ -186,7 +186,7 @@ bool Committer::write(const std::vector<RecordBatch*>& batches) {
     }
     return false;
   }
-  if (failing_.exchange(false)) FL_LOG(kWarning, "store.recovered", {"epoch", newest() - 1});
+  if (failing_.exchange(false)) FL_LOG(kWarning, "store.writable", {"epoch", newest() - 1});
   const auto took = std::chrono::duration_cast<std::chrono::microseconds>(
       SteadyClock::now() - *std::exchange(commit_began_, std::nullopt));
   const auto us = static_cast<uint64_t>(took.count());
