@@ -131,12 +131,13 @@ void Ledger::end_session(std::size_t client) {
 }
 
 // A member has gone. What it was given at QoS 2 goes to nobody else; at QoS 1 it goes to another
-// one, if there is one that stays.
+// one, if there is one that stays. After a restart nobody knows that a message came by a group.
 void Ledger::forgive(const std::string& group, Leaving leaving) {
   std::erase_if(group_owed_, [&](const auto& owed) {
     if (owed.first != group) return false;
     const Published& message = published_[owed.second];
-    const bool is_lost = leaving == Leaving::kForGood && message.qos == Qos::kExactlyOnce;
+    const bool is_lost = leaving == Leaving::kForGood &&
+                         (message.qos == Qos::kExactlyOnce || message.sent < last_crash_);
     return is_lost || !has_keeper(group, message);
   });
 }

@@ -26,6 +26,8 @@ class Ledger {
   // be behind what it sent after it.
   void allow_disorder() { keeps_order_ = false; }
 
+  void on_crash() { last_crash_ = ++events_; }
+
   // --- Publishers --------------------------------------------------------------------------------
 
   struct Published {
@@ -131,6 +133,7 @@ class Ledger {
   uint64_t arrived_ = 0;
   std::string violation_;
   std::string trace_;
+  uint64_t last_crash_ = 0;  // event
   bool keeps_order_ = true;
   bool tracing_ = false;
 };

@@ -40,6 +40,8 @@ class SimClient {
   [[nodiscard]] bool away() const { return phase_ == Phase::kAway; }
   [[nodiscard]] bool online() const { return phase_ == Phase::kOnline; }
   [[nodiscard]] bool has_room() const { return sent_.size() < window_; }
+  // The last CONNECT had no answer: it may be on its way still.
+  [[nodiscard]] bool had_no_answer() const { return had_no_answer_; }
   void set_window(std::size_t window) { window_ = window; }
   // What the client waits for; empty: nothing.
   [[nodiscard]] std::string wanting() const;
