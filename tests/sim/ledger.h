@@ -25,6 +25,8 @@ class Ledger {
   // While the disk takes nothing a publisher of MQTT 3.x cannot be told: what it repeats later may
   // be behind what it sent after it.
   void allow_disorder() { keeps_order_ = false; }
+  // The same world: CONNECT is refused then.
+  [[nodiscard]] bool disk_may_fail() const { return !keeps_order_; }
 
   void on_crash() { last_crash_ = ++events_; }
 

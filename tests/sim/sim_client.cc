@@ -343,7 +343,11 @@ void SimClient::on_packet(const mqtt::FixedHeader& header, Bytes body) {
 void SimClient::on_connack(Bytes body) {
   const auto packet = mqtt::read_connack(hello_.version, body);
   FL_ASSERT(packet.ok());
-  if (is_error(packet->reason)) return fail("CONNECT is refused");
+  if (is_error(packet->reason)) {
+    if (!ledger_.disk_may_fail()) fail("CONNECT is refused");
+    ledger_.note(name_ + " is refused");
+    return leave();
+  }
   phase_ = Phase::kOnline;
   must_start_clean_ = false;
   const bool has_flag = hello_.version != ProtocolVersion::k31;
