@@ -77,6 +77,7 @@ TestServer::TestServer(const TestServerOptions& options) {
   server.tls = test_server_tls();
   server.shard_count = options.shard_count;
   server.sys_interval = seconds(1);
+  server.commit.gap = milliseconds(0);
   server.takeovers_per_minute_max = 0;  // tests take over as fast as they can
   if (options.adjust) options.adjust(server);
   registry_->set_listener(
