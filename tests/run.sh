@@ -26,7 +26,7 @@ suite() {  # PRESET CTEST-ARGUMENTS...
     return
   fi
   echo "== $preset: test"
-  "${steady[@]}" ctest --test-dir "build/$preset" -j "$(nproc)" --timeout 300 --no-tests=error \
+  "${steady[@]}" ctest --test-dir "build/$preset" -j "$(nproc)" --timeout 600 --no-tests=error \
     --output-junit "$PWD/$results/$preset.xml" --test-output-size-passed 1000000 \
     --test-output-size-failed 1000000 "$@" || failed=1
 }
