@@ -1,6 +1,7 @@
 # Everything is a line or two here; the work is in packaging/, tests/ and bench/.
 .DEFAULT_GOAL := help
-.PHONY: help run build test chaos deps deps-test deps-bench fmt lint sim fuzz fuzz-coverage bench clean
+.PHONY: help run build test chaos deps deps-test deps-bench fmt lint sim fuzz fuzz-coverage \
+  bench clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
