@@ -39,10 +39,14 @@ Inflight::Entry& Inflight::add(Outgoing outgoing) {
   return entries_.push_back(Entry{std::move(outgoing), id, step});
 }
 
-void Inflight::restore(Outgoing outgoing, mqtt::PacketId id, OutboundStep step) {
+bool Inflight::restore(Outgoing&& outgoing, mqtt::PacketId id, OutboundStep step) {
+  FL_ASSERT(id != mqtt::PacketId{});
+  const bool above_all = static_cast<uint32_t>(id) >= next_id_;
+  if (!above_all && find(id)) return false;
   ++due_;
   entries_.push_back(Entry{std::move(outgoing), id, step, true});
   next_id_ = free_end_ = std::max(next_id_, static_cast<uint32_t>(id) + 1);
+  return true;
 }
 
 std::optional<uint32_t> Inflight::find(mqtt::PacketId id) const {

@@ -38,8 +38,9 @@ class Inflight {
 
   // Of QoS 1 or 2; takes the next free packet identifier, and is due. size() < 65,535.
   Entry& add(Outgoing outgoing);
-  // As it was before a restart, due after those that were restored before.
-  void restore(Outgoing outgoing, mqtt::PacketId id, OutboundStep step);
+  // As it was before a restart, due after those that were restored before. False, and `outgoing` is
+  // as it was: the identifier is in use already.
+  [[nodiscard]] bool restore(Outgoing&& outgoing, mqtt::PacketId id, OutboundStep step);
   [[nodiscard]] std::optional<uint32_t> find(mqtt::PacketId id) const;
   [[nodiscard]] Entry& operator[](uint32_t position) { return entries_[position]; }
   [[nodiscard]] const Entry& operator[](uint32_t position) const { return entries_[position]; }

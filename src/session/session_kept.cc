@@ -124,14 +124,21 @@ void Session::restore_subscription(const SubscriptionRecord& record, RecordId id
   subscriptions_.put(record.filter, record.options).record = id;
 }
 
-void Session::restore_received(PacketId packet_id, RecordId id) { received_.add(packet_id, id); }
+bool Session::restore_received(PacketId packet_id, RecordId id) {
+  if (received_.contains(packet_id)) return false;
+  received_.add(packet_id, id);
+  return true;
+}
 
-void Session::restore_message(Outgoing outgoing, PacketId packet_id) {
-  if (packet_id == PacketId{}) return waiting_.push(std::move(outgoing));
+bool Session::restore_message(Outgoing outgoing, PacketId packet_id) {
   const OutboundStep step = !outgoing.message                   ? OutboundStep::kAwaitPubcomp
                             : outgoing.qos == Qos::kAtLeastOnce ? OutboundStep::kAwaitPuback
                                                                 : OutboundStep::kAwaitPubrec;
-  inflight_.restore(std::move(outgoing), packet_id, step);
+  const bool waits = packet_id == PacketId{};
+  if (!waits && inflight_.restore(std::move(outgoing), packet_id, step)) return true;
+  if (!outgoing.message) return false;
+  waiting_.push(std::move(outgoing));
+  return true;
 }
 
 }  // namespace fairlead

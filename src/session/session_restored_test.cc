@@ -33,6 +33,28 @@ TEST(SessionRestored, RepeatsWhatWasInFlightAndThenSendsWhatWaited) {
   EXPECT_EQ(s.keeper.now.size(), 0u);
 }
 
+// A file that was damaged and salvaged may have what had been erased: nothing is lost or asserted.
+TEST(SessionRestored, IdentifiersThatAreThereTwiceAreTakenOnce) {
+  Kept s;
+  fill(s);
+  s.commit_and_restart();
+  Session& session = s->session;
+  EXPECT_FALSE(session.restore_received(mqtt::PacketId{9}, RecordId{900}));
+  EXPECT_EQ(session.received_count(), 1u);
+  const auto entry = [&](std::string_view payload) {
+    return Outgoing(s->message("a", kQos1, payload), {.qos = kQos1});
+  };
+  EXPECT_TRUE(session.restore_message(entry("twice"), mqtt::PacketId{2}));
+  EXPECT_TRUE(session.restore_message(entry("late"), mqtt::PacketId{7}));
+  Outgoing released;
+  released.qos = kQos2;
+  EXPECT_FALSE(session.restore_message(std::move(released), mqtt::PacketId{7}));
+  s->connect(hello(k5)).server("CONNACK present").server("PUBREL 1");
+  s->server("PUBLISH a sent q1 id=2 dup").server("PUBLISH a waits for the disk q2 id=3 dup");
+  s->server("PUBLISH a late q1 id=7 dup").server("PUBLISH a waits q1 id=8");
+  s->server("PUBLISH a twice q1 id=9").silence();
+}
+
 TEST(SessionRestored, GoesWithAllThatItHad) {
   Kept s;
   fill(s);

@@ -72,7 +72,9 @@ class TestKeeper final : public Keeper {
       EXPECT_EQ(each.session, id);
       session.restore_subscription({id, each.filter, each.options, each.identifier}, name);
     }
-    for (const auto& [name, each] : now.received) session.restore_received(each.packet_id, name);
+    for (const auto& [name, each] : now.received) {
+      EXPECT_TRUE(session.restore_received(each.packet_id, name));
+    }
     // What was in flight is older than what waits.
     for (const bool waits : {false, true}) {
       for (const auto& [name, each] : now.entries) {
@@ -83,7 +85,7 @@ class TestKeeper final : public Keeper {
         }
         outgoing.qos = each.qos;
         outgoing.record = name;
-        session.restore_message(std::move(outgoing), each.packet_id);
+        EXPECT_TRUE(session.restore_message(std::move(outgoing), each.packet_id));
       }
     }
     return true;

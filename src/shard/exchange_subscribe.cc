@@ -15,6 +15,8 @@ namespace {
 // may have found (on all shards, by this one's part) for another one to join it.
 constexpr std::size_t kPendingCountMax = 64;
 constexpr std::size_t kPendingFoundMax = 200;
+// For one SUBSCRIBE, on each shard, where there are not more of them to begin with: once is enough.
+constexpr std::size_t kFoundForOneMax = 100'000;
 constexpr std::size_t kFoundPerTurnMax = 2000;  // retained messages, before SUBSCRIBEs wait
 
 // The parts of a filter that the session has checked.
@@ -86,7 +88,7 @@ bool Exchange::has_room_for_subscribe(const HostedSession& session) const {
   const auto last = pending_.find(waiting.back());
   FL_ASSERT(last != pending_.end());
   return waiting.size() < kPendingCountMax &&
-         last->second.retained.size() * shard_.shard_count() <= kPendingFoundMax;
+         last->second.retained.messages.size() * shard_.shard_count() <= kPendingFoundMax;
 }
 
 bool Exchange::has_found_enough() const { return found_this_turn_ >= kFoundPerTurnMax; }
@@ -106,7 +108,7 @@ bool Exchange::asks_for_retained(const HostedSession& session, const Subscriptio
 }
 
 void Exchange::ask_retained(uint32_t grant, std::string_view filter,
-                            std::vector<SubscribeSync>& syncs, Found& found) {
+                            std::vector<SubscribeSync>& syncs, RetainedFound& found) {
   const bool exact = !mqtt::has_wildcard(filter);
   const uint16_t owner = exact ? shard_.home_of(filter) : uint16_t{0};
   for (uint16_t i = 0; i < shard_.shard_count(); ++i) {
@@ -119,11 +121,17 @@ void Exchange::ask_retained(uint32_t grant, std::string_view filter,
   }
 }
 
-void Exchange::find_retained(uint32_t grant, std::string_view filter, Found& found) {
-  const std::size_t before = found.size();
-  retained_.match(filter, shard_.now(),
-                  [&](const mqtt::MessageRef& message) { found.emplace_back(grant, message); });
-  found_this_turn_ += found.size() - before;
+// A thousand filters that match everything must not find everything a thousand times.
+void Exchange::find_retained(uint32_t grant, std::string_view filter, RetainedFound& found) {
+  const std::size_t before = found.messages.size();
+  if (before > 0 && before >= std::max(kFoundForOneMax, retained_.count())) {
+    found.left_out.push_back(grant);
+    return;
+  }
+  retained_.match(filter, shard_.now(), [&](const mqtt::MessageRef& message) {
+    found.messages.emplace_back(grant, message);
+  });
+  found_this_turn_ += found.messages.size() - before;
 }
 
 // Asks the shards that have something to say. All are asked when the SUBACK must wait until all
@@ -163,7 +171,8 @@ void Exchange::on_message(SubscribeSyncReply&& m) {
   auto found = pending_.find(m.token);
   FL_ASSERT(found != pending_.end());
   PendingSubscribe& pending = found->second;
-  std::move(m.retained.begin(), m.retained.end(), std::back_inserter(pending.retained));
+  std::ranges::move(m.retained.messages, std::back_inserter(pending.retained.messages));
+  std::ranges::move(m.retained.left_out, std::back_inserter(pending.retained.left_out));
   if (--pending.missing_replies > 0) return;
   --unconfirmed_;
   const uint64_t session_id = pending.session_id;
@@ -200,7 +209,10 @@ void Exchange::complete(PendingSubscribe&& pending) {
   if (!session || !session->connection || session->attachment != pending.attachment) return;
   session->connection->send(mqtt::SubackPacket{
       .packet_id = pending.packet_id, .reasons = std::move(pending.reasons), .properties = {}});
-  for (const auto& [index, message] : pending.retained) {
+  for (const uint32_t index : pending.retained.left_out) {
+    shard_.effects().journal(*session, JournalKind::kRetainedLeftOut, pending.grants[index].filter);
+  }
+  for (const auto& [index, message] : pending.retained.messages) {
     const PendingSubscribe::Grant& grant = pending.grants[index];
     const bool own = grant.options.no_local && message->sender() == session->id();
     if (own || !session->subscribes_to(grant.filter)) continue;

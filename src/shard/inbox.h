@@ -104,9 +104,15 @@ struct SubscribeSync {
 struct SharedJoin {
   SubscribeSync::Join join;
 };
+// Retained messages for a SUBSCRIBE, with the index of the filter that found each; and the filters
+// that were not asked any more, as so many had been found before.
+struct RetainedFound {
+  std::vector<std::pair<uint32_t, mqtt::MessageRef>> messages;
+  std::vector<uint32_t> left_out;
+};
 struct SubscribeSyncReply {
   uint64_t token = 0;
-  std::vector<std::pair<uint32_t, mqtt::MessageRef>> retained;
+  RetainedFound retained;
 };
 // "What I sent before, is it in force?" "It is."
 struct Barrier {

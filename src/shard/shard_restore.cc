@@ -126,10 +126,9 @@ bool ShardRestore::restore_entry(RecordId id, Bytes data, const BodyReference& b
   }
   ++figures_.messages;
   if (restored->deliveries.empty()) {
-    restored->session->restore_message(std::move(item.outgoing), item.packet_id);
-  } else {
-    restored->items.push_back(std::move(item));
+    return restored->session->restore_message(std::move(item.outgoing), item.packet_id);
   }
+  restored->items.push_back(std::move(item));
   return true;
 }
 
@@ -163,8 +162,7 @@ bool ShardRestore::restore_received(RecordId id, Bytes data) {
   const auto record = decode_received(data);
   Restored* restored = record ? find(record->session) : nullptr;
   if (!restored) return false;
-  restored->session->restore_received(record->packet_id, id);
-  return true;
+  return restored->session->restore_received(record->packet_id, id);
 }
 
 bool ShardRestore::restore_retained(RecordId id, Bytes data) {
@@ -186,7 +184,9 @@ void ShardRestore::finish() {
       return a_waits != b_waits ? b_waits : a.id < b.id;
     });
     for (Item& item : items) {
-      restored.session->restore_message(std::move(item.outgoing), item.packet_id);
+      if (restored.session->restore_message(std::move(item.outgoing), item.packet_id)) continue;
+      ++figures_.dropped;
+      shard_.journal().erase(Table::kInflight, item.id);
     }
     restored.session->arm_timer();
   }

@@ -133,13 +133,17 @@ Journal::Slot* Journal::slot_of(RecordId id) {
   return index < epoch->slots.size() ? &epoch->slots[index] : nullptr;
 }
 
-// `id` kNone: one is made. Null when an epoch can name no more: the disk has failed for long, and
-// hundreds of thousands of sessions have changed since.
+// False when an epoch can hold no more: the disk has failed for long, and hundreds of thousands of
+// sessions have changed since.
+bool Journal::has_room(const Epoch& epoch, Bytes data) const {
+  if (epoch.slots.size() < kSlotsMax && epoch.bytes.size() + data.size() <= kBytesMax) return true;
+  committer_->note_overflow();
+  return false;
+}
+
+// `id` kNone: one is made. Null: there is no room.
 Journal::Slot* Journal::add_slot(Epoch& epoch, Table table, RecordId id, Bytes data) {
-  if (epoch.slots.size() >= kSlotsMax) {
-    committer_->note_overflow();
-    return nullptr;
-  }
+  if (!has_room(epoch, data)) return nullptr;
   Slot& slot = epoch.slots.emplace_back();
   if (id == RecordId::kNone) {
     const auto number = static_cast<uint32_t>(epoch.slots.size() - 1) * 2;
@@ -175,6 +179,7 @@ RecordId Journal::put(Table table, RecordId id, Bytes data) {
 void Journal::put_again(Table table, RecordId id, Bytes data) {
   const auto found = newest_.again.find(id);
   if (found != newest_.again.end() && newest_.slots[found->second].table == table) {
+    if (!has_room(newest_, data)) return;
     Slot& slot = newest_.slots[found->second];
     slot.offset = static_cast<uint32_t>(newest_.bytes.size());
     slot.size = static_cast<uint32_t>(data.size());

@@ -27,7 +27,8 @@ class Journal {
   [[nodiscard]] bool enabled() const { return committer_ != nullptr; }
   // Whether what is recorded now becomes durable soon.
   [[nodiscard]] bool accepts() const {
-    return !committer_ || (!committer_->failing() && newest_.slots.size() < kSlotsRefused);
+    return !committer_ || (!committer_->failing() && newest_.slots.size() < kSlotsRefused &&
+                           newest_.bytes.size() < kBytesRefused);
   }
   [[nodiscard]] const WallTime& time() const { return time_; }
 
@@ -118,8 +119,11 @@ class Journal {
   }
 
  private:
-  // Beyond this many in one epoch (the disk does not take them) no more are invited.
+  // Beyond so much in one epoch (the disk does not take it) no more is invited.
   static constexpr std::size_t kSlotsRefused = 200'000;
+  static constexpr std::size_t kBytesRefused = std::size_t{256} << 20;
+  // And none is taken. An offset has 32 bits.
+  static constexpr std::size_t kBytesMax = std::size_t{1} << 31;
   static constexpr std::size_t kSpareSlotsMax = 8'192;
   static constexpr std::size_t kSpareBytesMax = std::size_t{1} << 20;
   static constexpr std::size_t kSlotsMax = kRecordNumberMax / 2 - 1;
@@ -162,6 +166,7 @@ class Journal {
   [[nodiscard]] Epoch* epoch_at(uint64_t number);
   [[nodiscard]] Slot* slot_of(RecordId id);
   Slot* add_slot(Epoch& epoch, Table table, RecordId id, Bytes data);
+  [[nodiscard]] bool has_room(const Epoch& epoch, Bytes data) const;
   void put_again(Table table, RecordId id, Bytes data);
   void note_packet_id(RecordId session, RecordId entry, mqtt::PacketId packet_id);
   void put_inflight(RecordId session, RecordId entry, mqtt::PacketId packet_id,

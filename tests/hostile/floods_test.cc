@@ -254,6 +254,31 @@ TEST_P(SubscribeFlood, WhoseAnswersAreNotReadIsBounded) {
   }
 }
 
+// What they find waits for other shards, and for the disk.
+TEST_P(SubscribeFlood, OfFiltersInOnePacketIsBounded) {
+  constexpr int kFilters = 1'000;
+  std::string filters;
+  for (int i = 0; i < kFilters; ++i) filters += raw::text("flood/#") + std::string(1, '\0');
+  TestClient peer = connected();
+  server().settle();
+  const HeapGrowth growth;
+  std::atomic<bool> over = false;
+  std::size_t peak = 0;
+  std::thread watch([&] {
+    for (; !over; std::this_thread::yield()) peak = std::max(peak, growth.bytes());
+  });
+  peer.send_bytes(raw::packet(0x82, raw::u16(1) + raw::properties(version()) + filters));
+  peer.ping();
+  std::string line = peer.next();
+  EXPECT_TRUE(line.starts_with("SUBACK 1 00 00")) << line.substr(0, 80);
+  int messages = 0;
+  for (line = peer.next(); line != "PINGRESP"; line = peer.next()) ++messages;
+  over = true;
+  watch.join();
+  EXPECT_GE(messages, kRetained);
+  EXPECT_LT(peak, 16 * 1'024 * kKiB);  // a thousand times everything would be 32 MiB and more
+}
+
 TEST_P(SubscribeFlood, WhoseAnswersAreReadIsServedInOrder) {
   const int count = under_sanitizer() ? 10 : 30;
   TestClient peer = connected();
