@@ -215,7 +215,8 @@ class Script {
   CheckedWire wire_;
   Instant now_{};
   std::size_t queue_count_max_ = 0;
-  Session session_{1, "fuzz", limits_};
+  QueueTotal total_;
+  Session session_{1, "fuzz", limits_, total_};
 };
 
 }  // namespace

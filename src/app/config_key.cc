@@ -351,6 +351,12 @@ void add_session_keys(std::vector<ConfigKey>& keys) {
       [](Config & c) -> auto& { return c.server.session.congested_queue_bytes_max; },
       "Of those, QoS 0 messages for a client that is connected but slow."));
   keys.push_back(integer(
+      "session.total_queue_bytes", "bytes", {kMiB, 1024 * kGiB},
+      [](Config & c) -> auto& { return c.server.total_queue_bytes_max; },
+      "Waiting for all sessions together, each message counted for each session that it waits for. "
+      "While it is more, PUBLISH of QoS 1 and 2 is refused: with 0x97 in MQTT 5.0, before that by "
+      "closing the connection. Nothing that was acknowledged is dropped."));
+  keys.push_back(integer(
       "session.inflight_count", "messages", {1, 65'535},
       [](Config & c) -> auto& { return c.server.session.inflight_count_max; },
       "Unacknowledged QoS 1 and 2 messages, each way; a client's Receive Maximum may be less."));

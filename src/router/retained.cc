@@ -50,8 +50,8 @@ bool RetainedStore::clear(std::string_view topic) {
   return true;
 }
 
-uint32_t RetainedStore::sweep(Instant now, uint32_t budget) {
-  uint32_t dropped = 0;
+Swept RetainedStore::sweep(Instant now, uint32_t budget) {
+  Swept swept;
   std::size_t steps = std::min<std::size_t>(budget, nodes_.bucket_count() + expiring_);  // a round
   for (; steps > 0 && expiring_ > 0; --steps) {
     if (sweep_next_ >= nodes_.bucket_count()) sweep_next_ = 0;
@@ -62,11 +62,11 @@ uint32_t RetainedStore::sweep(Instant now, uint32_t budget) {
       ++sweep_next_;
       continue;
     }
+    swept.note(expired->message->expires_at());
     drop_message(*expired);  // then look at the bucket again: pruning may have changed it
     prune(expired);
-    ++dropped;
   }
-  return dropped;
+  return swept;
 }
 
 RetainedStore::Node* RetainedStore::find_child(const Node& parent, std::string_view level) const {

@@ -5,6 +5,7 @@
 #include <limits>
 #include <string_view>
 
+#include "base/swept.h"
 #include "base/time.h"
 #include "proto/mqtt/message.h"
 #include "proto/mqtt/topic.h"
@@ -55,10 +56,10 @@ class RetainedStore {
     return visited;
   }
 
-  // Drops what has expired among the next `budget` topics; call again and again. Returns how many.
+  // Drops what has expired among the next `budget` topics; call again and again.
   // A budget of more than there are topics makes one round.
   // Cost: O(budget), and nothing when no message held can expire.
-  uint32_t sweep(Instant now, uint32_t budget);
+  Swept sweep(Instant now, uint32_t budget);
 
   [[nodiscard]] std::size_t count() const { return count_; }
   [[nodiscard]] std::size_t bytes() const { return bytes_; }

@@ -103,9 +103,9 @@ TEST_F(NamedRetainedStore, NamesWhatExpiresOnce) {
   EXPECT_EQ(dropped(), Names{1});
   EXPECT_EQ(match(store_, "b/2", kLater), Topics{});
   EXPECT_EQ(dropped(), Names{2});
-  EXPECT_EQ(store_.sweep(kLater, 100), 1u);
+  EXPECT_EQ(store_.sweep(kLater, 100).dropped, 1u);
   EXPECT_EQ(dropped(), Names{3});
-  EXPECT_EQ(store_.sweep(kLater, 100), 0u);
+  EXPECT_EQ(store_.sweep(kLater, 100).dropped, 0u);
   EXPECT_EQ(match(store_, "#", kLater), Topics{});
   EXPECT_EQ(dropped(), Names{});
 }
@@ -157,19 +157,20 @@ TEST(RetainedStore, SweepsInSlices) {
     store.set(message("e/" + std::to_string(i) + "/x", "x", kLater));
     store.set(message("k/" + std::to_string(i) + "/x"));
   }
-  EXPECT_EQ(store.sweep(kNow, 100'000), 0u);
+  EXPECT_EQ(store.sweep(kNow, 100'000).dropped, 0u);
   uint32_t slices = 0;
   uint32_t dropped = 0;
   while (dropped < 500 && slices < 1000) {
-    const uint32_t now_dropped = store.sweep(kLater, 10);
-    EXPECT_LE(now_dropped, 10u);
-    dropped += now_dropped;
+    const Swept slice = store.sweep(kLater, 10);
+    EXPECT_LE(slice.dropped, 10u);
+    EXPECT_EQ(slice.earliest, slice.dropped > 0 ? kLater : Instant::max());
+    dropped += slice.dropped;
     ++slices;
   }
   EXPECT_EQ(dropped, 500u);
   EXPECT_EQ(store.count(), 500u);
   EXPECT_EQ(match(store, "#").size(), 500u);
-  EXPECT_EQ(store.sweep(Message::kNever, 10), 0u);
+  EXPECT_EQ(store.sweep(Message::kNever, 10).dropped, 0u);
 }
 
 TEST(RetainedStore, RefusesWhatIsOverTheCount) {

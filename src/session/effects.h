@@ -48,7 +48,8 @@ enum class JournalKind : uint8_t {
   kSubscribeRefused,
   kQueueOverflow,      // the oldest message was dropped
   kDeliveryTooLarge,   // over the client's Maximum Packet Size, dropped
-  kPublishUnstorable,  // refused: what it needs cannot be written to the disk now
+  kPublishUnstorable,  // refused: the disk does not take it now, or too much waits already
+  kRetainedLeftOut,    // a SUBSCRIBE found too many retained messages: the filter got none
 };
 
 // Whether the connection takes more now, or has so much unsent that messages had better wait in

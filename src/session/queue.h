@@ -8,6 +8,7 @@
 #include "proto/mqtt/message.h"
 #include "proto/mqtt/packet.h"
 #include "session/effects.h"
+#include "session/queue_total.h"
 #include "session/record_id.h"
 #include "session/ring.h"
 
@@ -53,18 +54,29 @@ struct Outgoing {
 // Messages that wait, oldest first, with what they weigh. The limits are the session's to keep.
 class Queue {
  public:
+  // `total` outlives the queue.
+  explicit Queue(QueueTotal& total) : total_(total) {}
+  ~Queue() { total_.subtract(bytes_, size()); }
+  Queue(const Queue&) = delete;
+  Queue& operator=(const Queue&) = delete;
+
+  [[nodiscard]] QueueTotal& total() const { return total_; }
   [[nodiscard]] bool empty() const { return ring_.empty(); }
   [[nodiscard]] std::size_t size() const { return ring_.size(); }
   [[nodiscard]] uint64_t bytes() const { return bytes_; }  // footprints of the messages
 
   void push(Outgoing outgoing) {
-    bytes_ += outgoing.message->footprint();
+    const std::size_t footprint = outgoing.message->footprint();
+    bytes_ += footprint;
+    total_.add(footprint);
     ring_.push_back(std::move(outgoing));
   }
   // Not when empty().
   Outgoing pop() {
     Outgoing first = ring_.pop_front();
-    bytes_ -= first.message->footprint();
+    const std::size_t footprint = first.message->footprint();
+    bytes_ -= footprint;
+    total_.subtract(footprint);
     return first;
   }
   // Calls visit(const Outgoing&) for each, oldest first.
@@ -85,11 +97,13 @@ class Queue {
     }
   }
   void clear() {
+    total_.subtract(bytes_, size());
     ring_.clear();
     bytes_ = 0;
   }
 
  private:
+  QueueTotal& total_;
   Ring<Outgoing> ring_;
   uint64_t bytes_ = 0;
 };

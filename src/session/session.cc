@@ -92,8 +92,8 @@ ConnackPacket make_connack(const ConnectPacket& connect, const ProtocolProfile& 
 
 }  // namespace
 
-Session::Session(uint64_t id, std::string key, const SessionLimits& limits)
-    : id_(id), key_(std::move(key)), limits_(&limits) {}
+Session::Session(uint64_t id, std::string key, const SessionLimits& limits, QueueTotal& total)
+    : id_(id), key_(std::move(key)), limits_(&limits), waiting_(total) {}
 
 Session::~Session() = default;
 
@@ -282,6 +282,18 @@ void Session::on_deadline(Effects& effects, Instant now) {
   } else if (will_is_due) {
     write_down(expires_at_ - seconds(expiry_seconds_), effects);
   }
+}
+
+Swept Session::sweep(Effects& effects, Instant now) {
+  affine_.check();
+  Swept swept;
+  waiting_.drop_if([&](const Outgoing& outgoing) {
+    if (!outgoing.message->expired(now)) return false;
+    swept.note(outgoing.message->expires_at());
+    let_go(outgoing, effects);
+    return true;
+  });
+  return swept;
 }
 
 void Session::on_policy_changed(std::shared_ptr<const AccessPolicy> policy, Effects& effects) {

@@ -12,6 +12,7 @@
 #include "auth/profile.h"
 #include "base/result.h"
 #include "base/shard_affine.h"
+#include "base/swept.h"
 #include "base/time.h"
 #include "proto/mqtt/message.h"
 #include "proto/mqtt/packet.h"
@@ -89,8 +90,8 @@ enum class DeliveryResult : uint8_t {
 class Session {
  public:
   // `id` is unique in this process and never reused: the sender id of its messages (No Local).
-  // `limits` outlives the session.
-  Session(uint64_t id, std::string key, const SessionLimits& limits);
+  // `limits` and `total` outlive the session.
+  Session(uint64_t id, std::string key, const SessionLimits& limits, QueueTotal& total);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -183,6 +184,8 @@ class Session {
   // When on_deadline() wants to be called next (will delay, session expiry); nullopt: not at all.
   [[nodiscard]] std::optional<Instant> deadline() const;
   void on_deadline(Effects& effects, Instant now);
+  // Drops what has expired of what waits at QoS 1 and 2. Cost: O(queue_count()).
+  Swept sweep(Effects& effects, Instant now);
 
   // --- After a restart -------------------------------------------------------------------------
   // Once, before anything else; then its subscriptions, identifiers and messages, those in the
@@ -191,9 +194,12 @@ class Session {
   void restore(RecordId id, const SessionRecord& record, const std::optional<mqtt::Will>& will,
                const SessionOwner& owner, Instant now);
   void restore_subscription(const SubscriptionRecord& record, RecordId id);
-  void restore_received(mqtt::PacketId packet_id, RecordId id);
-  // `packet_id` 0: it waits. Without a message: only PUBCOMP is missing.
-  void restore_message(Outgoing outgoing, mqtt::PacketId packet_id);
+  // False, and nothing is restored, where what was written down was damaged: the identifier is in
+  // use already.
+  [[nodiscard]] bool restore_received(mqtt::PacketId packet_id, RecordId id);
+  // `packet_id` 0: it waits; so does one whose identifier is in use already. Without a message:
+  // only PUBCOMP is missing.
+  [[nodiscard]] bool restore_message(Outgoing outgoing, mqtt::PacketId packet_id);
   // Whether it outlives the process; where it is written down.
   [[nodiscard]] bool kept() const { return record_ != RecordId::kNone; }
   [[nodiscard]] RecordId record() const { return record_; }
@@ -258,6 +264,8 @@ class Session {
                                      std::string_view topic) const;
   [[nodiscard]] Status check_topic(std::string_view topic) const;
   [[nodiscard]] Status check_payload(const mqtt::PublishPacket& packet) const;
+  void refuse_unstorable(const mqtt::PublishPacket& packet, std::string_view topic,
+                         std::string_view sentence, Effects& effects);
   void take_alias(const mqtt::PublishPacket& packet);
   [[nodiscard]] bool within_rate(mqtt::Qos qos, Instant now);
   void admit(const mqtt::PublishPacket& packet, std::string_view topic, Effects& effects,

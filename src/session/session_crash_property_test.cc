@@ -220,7 +220,7 @@ class World {
     for (auto& [number, sent] : taken_) sent.may_be_lost |= number > durable_number_;
     crashed_at_ = last_number_;
     now_ += seconds(random_() % 20);
-    session_ = std::make_unique<Session>(1, "key", limits_);
+    session_ = std::make_unique<Session>(1, "key", limits_, total_);
     (void)keeper_.restore(*session_, owner_, now_);
   }
 
@@ -416,11 +416,12 @@ class World {
 
   std::mt19937_64 random_;
   SessionLimits limits_;
+  QueueTotal total_;
   const SessionOwner owner_{AccessPolicy::for_anonymous(), &kStandardProfile};
   TestKeeper keeper_;
   Wire wire_{keeper_};
   Instant now_{};
-  std::unique_ptr<Session> session_ = std::make_unique<Session>(1, "key", limits_);
+  std::unique_ptr<Session> session_ = std::make_unique<Session>(1, "key", limits_, total_);
   bool connected_ = false;
   bool ready_ = false;         // the client has seen CONNACK, on this connection
   bool was_accepted_ = false;  // or ever

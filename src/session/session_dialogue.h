@@ -166,7 +166,9 @@ class Dialogue {
   SessionOwner owner;
   Recorder recorder;
   Instant now{std::chrono::hours(1)};
-  Session session{77, "pk/dn", limits};
+  uint64_t queued_elsewhere = 0;
+  QueueTotal total{uint64_t{1} << 30, [this] { return queued_elsewhere; }};
+  Session session{77, "pk/dn", limits, total};
 
   // --- What the client and the world do ----------------------------------------------------------
   Dialogue& connect(const ConnectPacket& packet, const Session::ConnackExtras& extras = {}) {

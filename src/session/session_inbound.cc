@@ -76,13 +76,24 @@ void Session::on_publish(const PublishPacket& packet, Effects& effects, Instant 
     if (!can_be_told) return refuse(fine.error(), effects);
     return acknowledge(packet, fine.error().code, fine.error().sentence, effects);
   }
-  if (packet.qos != Qos::kAtMostOnce && !effects.keeper().accepts()) {
-    effects.journal(*this, JournalKind::kPublishUnstorable, *topic);
-    if (!is_v5()) return;  // no code to say so: the client repeats what is not acknowledged
-    return acknowledge(packet, ReasonCode::kQuotaExceeded,
-                       "PUBLISH: the server cannot write to its disk now", effects);
+  const bool disk_takes_it = effects.keeper().accepts();
+  if (packet.qos != Qos::kAtMostOnce && (!disk_takes_it || waiting_.total().full())) {
+    return refuse_unstorable(packet, *topic,
+                             disk_takes_it
+                                 ? "PUBLISH: as much waits for clients as the server may hold"
+                                 : "PUBLISH: the server cannot write to its disk now",
+                             effects);
   }
   admit(packet, *topic, effects, now);
+}
+
+// What cannot be kept until it is delivered is not acknowledged. There is no code for that before
+// 5.0: who comes back repeats it, and what followed it, in order.
+void Session::refuse_unstorable(const PublishPacket& packet, std::string_view topic,
+                                std::string_view sentence, Effects& effects) {
+  effects.journal(*this, JournalKind::kPublishUnstorable, topic);
+  if (!is_v5()) return refuse(ReasonCode::kQuotaExceeded, sentence, effects);
+  acknowledge(packet, ReasonCode::kQuotaExceeded, sentence, effects);
 }
 
 // The topic, behind its alias where there is one.

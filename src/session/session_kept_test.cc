@@ -351,16 +351,21 @@ TEST(SessionKept, PublishIsRefusedWhileTheDiskTakesNothing) {
   s->publish("up", kQos2, 7).server("ROUTE up x q2").server("PUBREC 7");
 }
 
-TEST(SessionKept, PublishGetsNoAnswerInMqtt3WhileTheDiskTakesNothing) {
+// Had it been passed over in silence, what the client sends next would be taken before it.
+TEST(SessionKept, PublishEndsTheConnectionInMqtt3WhileTheDiskTakesNothing) {
   for (const ProtocolVersion version : {k31, k311}) {
-    Kept s;
-    s->connected(hello(version));
-    s.keeper.accepting = false;
-    s->publish("up", kQos1, 6).server("JOURNAL unstorable up").silence();
-    s->publish("up", kQos2, 7).server("JOURNAL unstorable up").silence();
-    s->publish("up", kQos0).server("ROUTE up x q0").silence();
-    s.keeper.accepting = true;
-    s->publish("up", kQos1, 6).server("ROUTE up x q1").server("PUBACK 6").silence();
+    for (const Qos qos : {kQos1, kQos2}) {
+      Kept s;
+      s->connected(hello(version));
+      s.keeper.accepting = false;
+      s->publish("up", kQos0).server("ROUTE up x q0").silence();
+      s->publish("up", qos, 6).server("JOURNAL unstorable up").server("CLOSE 0x97");
+      s->publish("up", qos, 7).silence();
+      s->detach();
+      s.keeper.accepting = true;
+      s->connect(hello(version)).server(version == k31 ? "CONNACK" : "CONNACK present");
+      s->publish("up", kQos1, 6).server("ROUTE up x q1").server("PUBACK 6").silence();
+    }
   }
 }
 

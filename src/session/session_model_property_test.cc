@@ -296,7 +296,8 @@ class Comparison {
   Lines wire_;
   Instant now_{};
   SessionModel model_{limits_};
-  Session session_{1, "key", limits_};
+  QueueTotal total_;
+  Session session_{1, "key", limits_, total_};
   uint32_t last_number_ = 0;
 };
 

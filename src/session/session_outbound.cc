@@ -72,7 +72,7 @@ DeliveryResult Session::deliver_at_most_once(const mqtt::MessageRef& message,
   if (!backlog_ && effects.outlet(*this) == Outlet::kReady) {
     return send_once(*message, terms, effects, now);
   }
-  if (!backlog_) backlog_ = std::make_unique<Queue>();
+  if (!backlog_) backlog_ = std::make_unique<Queue>(waiting_.total());
   return enqueue(*backlog_, Outgoing(message, terms), effects);
 }
 
@@ -244,8 +244,8 @@ DeliveryResult Session::enqueue(Queue& queue, Outgoing&& outgoing, Effects& effe
                       : std::max<std::size_t>(limits_->queue_count_max, queue_count());
   queue.push(std::move(outgoing));
   const bool is_backlog = &queue == backlog_.get();
-  while (backlog_ &&
-         (backlog_->bytes() > limits_->congested_queue_bytes_max || queues_overflow(count_max))) {
+  while (backlog_ && (backlog_->bytes() > limits_->congested_queue_bytes_max ||
+                      waiting_.total().full() || queues_overflow(count_max))) {
     drop_oldest(*backlog_, effects);
     if (backlog_->empty()) backlog_.reset();
   }

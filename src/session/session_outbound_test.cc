@@ -192,6 +192,28 @@ TEST(SessionResume, ExpiredQueueItemsAreGone) {
   d.connect(hello(k5)).server("CONNACK present").server("PUBLISH a 2 q1 id=1").silence();
 }
 
+TEST(SessionResume, SweepDropsWhatHasExpiredAndKeepsTheOrderOfTheRest) {
+  Dialogue d;
+  d.connected(hello(k5)).detach();
+  d.deliver("a", kQos1, "1");
+  d.message_expiry = seconds(5);
+  const Instant expires_at = d.now + seconds(5);
+  d.deliver("a", kQos1, "2").deliver("a", kQos2, "3");
+  d.message_expiry.reset();
+  d.deliver("a", kQos2, "4");
+  EXPECT_EQ(d.session.sweep(d.recorder, d.now).dropped, 0u);
+  EXPECT_EQ(d.total.messages(), 4u);
+  const Swept swept = d.wait(seconds(6)).session.sweep(d.recorder, d.now);
+  EXPECT_EQ(swept.dropped, 2u);
+  EXPECT_EQ(swept.earliest, expires_at);
+  EXPECT_EQ(d.total.messages(), 2u);
+  EXPECT_EQ(d.session.sweep(d.recorder, d.now).dropped, 0u);
+  d.connect(hello(k5)).server("CONNACK present");
+  d.server("PUBLISH a 1 q1 id=1").server("PUBLISH a 4 q2 id=2").silence();
+  EXPECT_EQ(d.total.messages(), 0u);
+  EXPECT_EQ(d.total.bytes(), 0u);
+}
+
 TEST(SessionResume, PacketIdentifiersInUseAreSkipped) {
   Dialogue d;
   d.connected(hello(k311)).deliver("a", kQos1).server("PUBLISH a x q1 id=1");
@@ -285,6 +307,47 @@ TEST(SessionQueue, MessagesForAClosingConnectionWaitForTheNext) {
   d.connected(hello(k311)).publish("#", kQos0).server("CLOSE 0x90");
   d.deliver("a", kQos1).silence().detach();
   d.connect(hello(k311)).server("CONNACK present").server("PUBLISH a x q1 id=1");
+}
+
+// Of all sessions together: nothing more is acknowledged, and nothing that was is dropped.
+TEST(SessionQueue, PublishIsRefusedWhileTheServerHoldsAllThatItMay) {
+  Dialogue d;
+  d.connected(hello(k5)).congest().deliver("a", kQos1, "1").deliver("a", kQos0, "2");
+  EXPECT_EQ(d.total.messages(), 2u);
+  d.queued_elsewhere = uint64_t{1} << 30;
+  d.publish("up", kQos1, 5).server("ROUTE up x q1").server("PUBACK 5");  // nobody has looked yet
+  d.total.look_elsewhere();
+  d.publish("up", kQos1, 6).server("JOURNAL unstorable up").server("PUBACK 6 0x97");
+  d.publish("up", kQos2, 7).server("JOURNAL unstorable up").server("PUBREC 7 0x97");
+  d.publish("up", kQos0).server("ROUTE up x q0");
+  d.deliver("a", kQos1, "3").server("JOURNAL overflow a").silence();
+  d.deliver("a", kQos0, "4").server("JOURNAL overflow a").dropped();
+  d.relieve().server("PUBLISH a 1 q1 id=1").server("PUBLISH a 3 q1 id=2").silence();
+  EXPECT_EQ(d.total.bytes(), 0u);
+  d.publish("up", kQos1, 6).server("ROUTE up x q1").server("PUBACK 6");
+  d.congest().deliver("a", kQos2, "5");
+  d.publish("up", kQos1, 7).server("JOURNAL unstorable up").server("PUBACK 7 0x97");
+  d.queued_elsewhere = 0;  // who is told that it is full looks again
+  d.publish("up", kQos1, 8).server("ROUTE up x q1").server("PUBACK 8").silence();
+}
+
+TEST(SessionQueue, TotalForgetsASessionThatEnds) {
+  QueueTotal total(1000);
+  {
+    Dialogue d;
+    d.connected(hello(k311)).detach().deliver("a", kQos1, std::string(2000, 'y'));
+    EXPECT_GE(d.total.bytes(), 2000u);
+    d.session.end(Session::WillAtEnd::kDiscard, d.recorder, d.now);
+    EXPECT_EQ(d.total.bytes(), 0u);
+
+    SessionLimits limits;
+    Session other(78, "pk/other", limits, total);
+    Outgoing waiting(d.message("a", kQos1, std::string(2000, 'y')), {.qos = kQos1});
+    EXPECT_TRUE(other.restore_message(std::move(waiting), mqtt::PacketId{}));
+    EXPECT_TRUE(total.full());
+  }
+  EXPECT_EQ(total.messages(), 0u);
+  EXPECT_FALSE(total.full());
 }
 
 // --- Topic aliases -----------------------------------------------------------------------------

@@ -349,7 +349,8 @@ class World {
   SessionLimits limits_;
   Wire wire_;
   Instant now_{};
-  Session session_{1, "key", limits_};
+  QueueTotal total_;
+  Session session_{1, "key", limits_, total_};
   bool connected_ = false;
   bool was_connected_ = false;
 

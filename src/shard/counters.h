@@ -39,6 +39,7 @@ struct ShardCounters {
   Counter messages_dropped;
   Counter bytes_received;
   Counter bytes_sent;
+  Counter expiry_lag_ms;  // the longest of the last minute or two
 
   Counter& refused_for(RefusalCause cause) { return refused[static_cast<std::size_t>(cause)]; }
 };

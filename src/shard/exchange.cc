@@ -12,7 +12,6 @@
 namespace fairlead {
 namespace {
 
-constexpr uint32_t kSweepBudget = 2000;
 constexpr std::size_t kHeldCountMax = 1000;  // of one session, for the time between two shards
 
 // The session of the device that a system topic is addressed to; empty: the topic names none.
@@ -317,10 +316,13 @@ void Exchange::on_message(RetainedUpdate&& m) {
   update_retained(m.message);
 }
 
-// What the server says of itself is said anew by the next one.
+// What the server says of itself is said anew by the next one. And while the disk takes nothing,
+// what was promised to nobody must not pile up for it (MQTT 5.0 section 3.3.1.3: a retained message
+// of QoS 0 may be discarded at any time).
 RecordId Exchange::write_down_retained(const mqtt::Message& message) {
   Journal& journal = shard_.journal();
   if (!journal.enabled() || message.topic().starts_with("$SYS/")) return RecordId::kNone;
+  if (message.qos() == mqtt::Qos::kAtMostOnce && !journal.accepts()) return RecordId::kNone;
   scratch_.clear();
   encode(scratch_, message, journal.time());
   return journal.put_tagged(Table::kRetained, scratch_.view());
@@ -353,9 +355,10 @@ void Exchange::restore_retained(mqtt::MessageRef message, RecordId record) {
   shard_.counters().retained_now.set(retained_.count());
 }
 
-void Exchange::sweep(Instant now) {
-  (void)retained_.sweep(now, kSweepBudget);
+Swept Exchange::sweep(Instant now, uint32_t budget) {
+  const Swept swept = retained_.sweep(now, budget);
   shard_.counters().retained_now.set(retained_.count());
+  return swept;
 }
 
 }  // namespace fairlead

@@ -76,8 +76,8 @@ class Exchange {
   void on_message(Barrier&& m);
   void on_message(BarrierReply&& m);
 
-  // A slice of the search for expired retained messages.
-  void sweep(Instant now);
+  // A slice of the search for expired retained messages: see RetainedStore::sweep().
+  Swept sweep(Instant now, uint32_t budget);
 
   // More is durable than before: SUBACKs that waited for it leave. True: some wait still.
   [[nodiscard]] bool on_committed(HostedSession& session);
@@ -87,8 +87,6 @@ class Exchange {
   void restore_retained(mqtt::MessageRef message, RecordId record);
 
  private:
-  using Found = std::vector<std::pair<uint32_t, mqtt::MessageRef>>;
-
   // A SUBSCRIBE whose SUBACK waits for other shards.
   struct PendingSubscribe {
     struct Grant {
@@ -104,7 +102,7 @@ class Exchange {
     mqtt::PacketId packet_id{};
     std::vector<ReasonCode> reasons;
     std::vector<Grant> grants;
-    Found retained;
+    RetainedFound retained;
   };
   // A reply to another shard that waits for barriers.
   struct PendingReply {
@@ -173,9 +171,9 @@ class Exchange {
   [[nodiscard]] uint16_t owner_of_group(std::string_view group, std::string_view filter) const;
   [[nodiscard]] static bool asks_for_retained(const HostedSession& session,
                                               const SubscriptionGrant& grant);
-  void find_retained(uint32_t grant, std::string_view filter, Found& found);
+  void find_retained(uint32_t grant, std::string_view filter, RetainedFound& found);
   void ask_retained(uint32_t grant, std::string_view filter, std::vector<SubscribeSync>& syncs,
-                    Found& found);
+                    RetainedFound& found);
   void send_syncs(std::vector<SubscribeSync>& syncs, PendingSubscribe& pending);
   void finish_subscribe(HostedSession& session, PendingSubscribe&& pending);
   [[nodiscard]] bool is_complete(const PendingSubscribe& pending) const;

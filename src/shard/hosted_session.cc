@@ -81,6 +81,8 @@ void HostedSession::arm_timer() {
   }
 }
 
+void HostedSession::put_off(Instant until) { shard_.loop().timers().arm(timer_, until); }
+
 void HostedSession::on_timer(Instant now) { shard_.on_session_deadline(*this, now); }
 
 }  // namespace fairlead

@@ -29,8 +29,8 @@ struct HeldAnswer {
 class HostedSession final : public Session {
  public:
   HostedSession(Shard& shard, SubscriberId slot, uint64_t id, std::string key,
-                const SessionLimits& limits)
-      : Session(id, std::move(key), limits), slot_(slot), shard_(shard) {}
+                const SessionLimits& limits, QueueTotal& total)
+      : Session(id, std::move(key), limits, total), slot_(slot), shard_(shard) {}
 
   [[nodiscard]] SubscriberId slot() const { return slot_; }
 
@@ -68,6 +68,8 @@ class HostedSession final : public Session {
 
   // Sets the timer to deadline().
   void arm_timer();
+  // It goes off then instead.
+  void put_off(Instant until);
 
  private:
   void on_timer(Instant now);

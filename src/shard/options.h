@@ -81,6 +81,7 @@ struct ServerOptions {
   WebSocketOptions websocket;
   SessionLimits session;
   uint32_t session_count_max = 1'000'000;  // of the process, with and without a connection
+  uint64_t total_queue_bytes_max = uint64_t{4} << 30;  // waiting in all sessions of the process
   // Of one session, from a client that is still connected; 0: no limit.
   uint32_t takeovers_per_minute_max = 30;
   RetainedLimits retained{.count_max = 1'000'000, .bytes_max = std::size_t{1} << 30};

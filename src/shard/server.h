@@ -36,6 +36,9 @@ struct ServerCounters {
   uint64_t messages_dropped = 0;
   uint64_t bytes_received = 0;
   uint64_t bytes_sent = 0;
+  uint64_t queued_messages = 0;  // in the queues of sessions
+  uint64_t queued_bytes = 0;
+  uint64_t expiry_lag_ms = 0;  // how late something that expired was dropped, lately, at most
 
   // Of the store; all 0 where there is none.
   uint64_t store_failing = 0;  // 1: the last commit failed, what needs one is refused

@@ -14,7 +14,7 @@ namespace fairlead {
 // All sessions of a shard, by key and by slot. Shard thread only.
 class SessionTable {
  public:
-  SessionTable(Shard& shard, uint16_t shard_index, const SessionLimits& limits);
+  SessionTable(Shard& shard, uint16_t shard_index, const SessionLimits& limits, QueueTotal& total);
   ~SessionTable();
   SessionTable(const SessionTable&) = delete;
   SessionTable& operator=(const SessionTable&) = delete;
@@ -39,6 +39,11 @@ class SessionTable {
   void destroy(HostedSession& session);
 
   [[nodiscard]] std::size_t size() const { return by_key_.size(); }
+  // The next of all sessions, round and round, whatever comes and goes meanwhile; null: none is in
+  // the next `budget` places. Empty places that were passed are taken off the budget.
+  [[nodiscard]] HostedSession* next(uint32_t& budget);
+  // With a session or without.
+  [[nodiscard]] std::size_t places() const { return slots_.size(); }
 
   // Calls visit(HostedSession&) for each; sessions may be destroyed, none created, meanwhile.
   template <class Visit>
@@ -60,8 +65,10 @@ class SessionTable {
 
   Shard& shard_;
   const SessionLimits& limits_;
+  QueueTotal& total_;
   const uint16_t shard_index_;
   uint64_t next_number_ = 1;
+  std::size_t next_place_ = 0;
   std::vector<std::unique_ptr<HostedSession>> slots_;
   std::vector<SubscriberId> free_slots_;
   std::unordered_map<std::string_view, HostedSession*, KeyHash> by_key_;  // views of Session::key()

@@ -6,6 +6,7 @@ namespace fairlead {
 namespace {
 
 constexpr milliseconds kHousekeepingInterval{1000};
+constexpr milliseconds kLookElsewhereInterval{10};
 constexpr milliseconds kMaxWait{60'000};
 constexpr std::size_t kSpareBuffersMax = 256;
 constexpr std::size_t kSpareBufferBytesMax = 64u << 10;
@@ -26,7 +27,8 @@ Shard::Shard(uint16_t index, ShardPeers& peers)
       journal_(index, peers.committer, WallTime(loop_.now(), peers.clock.wall_now())),
       keeper_(*this),
       answers_(*this),
-      sessions_(*this, index, peers.options.session),
+      queue_total_(peers.options.total_queue_bytes_max, [this] { return queue_bytes_elsewhere(); }),
+      sessions_(*this, index, peers.options.session, queue_total_),
       exchange_(*this, retained_share(peers.options.retained, peers.options.shard_count)),
       admission_(*this, peers.registry, peers.authenticator),
       admission_budget_(peers.options.suspect.admission),
@@ -61,12 +63,28 @@ void Shard::begin() {
 }
 
 void Shard::turn(milliseconds max_wait) {
+  expiry_.begin_turn();
   loop_.turn(resumes_.empty() ? max_wait : milliseconds(0));
+  look_at_queues_elsewhere();
   take_mail();
   resume_inputs();
   end_turn();
   commit();
   admission_budget_.begin_turn(peers_.clock.now() - now());
+}
+
+void Shard::look_at_queues_elsewhere() {
+  if (now() - looked_elsewhere_ < kLookElsewhereInterval) return;
+  looked_elsewhere_ = now();
+  queue_total_.look_elsewhere();
+}
+
+uint64_t Shard::queue_bytes_elsewhere() const {
+  uint64_t bytes = 0;
+  for (const auto& shard : peers_.shards) {
+    if (shard.get() != this) bytes += shard->queue_total_.bytes();
+  }
+  return bytes;
 }
 
 void Shard::take_mail() {
@@ -146,7 +164,7 @@ void Shard::post_from_outside(Control control) {
 }
 
 void Shard::on_housekeeping(Instant now) {
-  exchange_.sweep(now);
+  expiry_.sweep(now);
   loop_.timers().arm(housekeeping_, now + kHousekeepingInterval);
 }
 
@@ -271,6 +289,7 @@ void Shard::on_detached(HostedSession& session, DetachCause cause) {
 }
 
 void Shard::on_session_deadline(HostedSession& session, Instant now) {
+  if (!expiry_.may_end(session, now)) return;
   session.on_deadline(effects_, now);
   after_session_call(session);
 }

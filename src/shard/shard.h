@@ -14,6 +14,7 @@
 #include "shard/connection.h"
 #include "shard/counters.h"
 #include "shard/exchange.h"
+#include "shard/expiry.h"
 #include "shard/inbox.h"
 #include "shard/publish_encoder.h"
 #include "shard/session_table.h"
@@ -61,6 +62,7 @@ class Shard {
   // Any thread.
   void post_from_outside(Control control);
   [[nodiscard]] const ShardCounters& counters() const { return counters_; }
+  [[nodiscard]] const QueueTotal& queue_total() const { return queue_total_; }
 
   // --- Control, on this thread -------------------------------------------------------------------
 
@@ -135,6 +137,8 @@ class Shard {
 
  private:
   void take_mail();
+  void look_at_queues_elsewhere();
+  [[nodiscard]] uint64_t queue_bytes_elsewhere() const;
   void resume_inputs();
   void on_message(Handover&& m);
   void on_message(Control&& m) { m.run(*this); }
@@ -184,11 +188,14 @@ class Shard {
   Journal journal_;
   ShardKeeper keeper_;
   Answers answers_;
+  Instant looked_elsewhere_{};
+  QueueTotal queue_total_;  // before the sessions, whose queues it counts
   SessionTable sessions_;
   Exchange exchange_;
   Admission admission_;
   AdmissionBudget admission_budget_;
   ShardEffects effects_;
+  Expiry expiry_{*this};
   bool stopping_ = false;
   bool quitting_ = false;
   MethodTimer<Shard, &Shard::on_housekeeping> housekeeping_{*this};

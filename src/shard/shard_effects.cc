@@ -27,6 +27,8 @@ std::string_view journal_event(JournalKind kind) {
       return "journal.subscribe_refused";
     case JournalKind::kQueueOverflow:
       return "journal.queue_overflow";
+    case JournalKind::kRetainedLeftOut:
+      return "journal.retained_left_out";
     case JournalKind::kDeliveryTooLarge:
       return "journal.delivery_too_large";
     case JournalKind::kPublishUnstorable:

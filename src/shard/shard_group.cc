@@ -166,6 +166,9 @@ ServerCounters ShardGroup::counters() const {
     sum.messages_dropped += c.messages_dropped.get();
     sum.bytes_received += c.bytes_received.get();
     sum.bytes_sent += c.bytes_sent.get();
+    sum.queued_messages += shard->queue_total().messages();
+    sum.queued_bytes += shard->queue_total().bytes();
+    sum.expiry_lag_ms = std::max(sum.expiry_lag_ms, c.expiry_lag_ms.get());
   }
   if (committer_) add_store(*committer_, sum);
   return sum;

@@ -328,6 +328,51 @@ TEST_P(Durable5, PropertiesAndOptions) {
   again.expect_silence(server_);
 }
 
+// Of all sessions together: publishers are refused before anything that was acknowledged is
+// dropped.
+class Filled : public ConformanceTest {
+ protected:
+  TestServer& server() override { return server_; }
+  TestServer server_{{.shard_count = 2, .adjust = [](ServerOptions& options) {
+                        options.total_queue_bytes_max = 64 << 10;
+                      }}};
+};
+INSTANTIATE_TEST_SUITE_P(All, Filled, ::testing::Combine(kTwoTransports, kEveryVersion),
+                         param_name);
+
+TEST_P(Filled, ServerRefusesWhatItCouldNotHold) {
+  {
+    TestClient made = client();
+    made.connect(made.hello("sub", CleanStart::kNo));
+    made.subscribe("a", kQos1);
+    made.disconnect();
+    made.expect_closed();
+  }
+  const std::string payload(4 << 10, 'x');
+  TestClient publisher = connected();
+  unsigned acknowledged = 0;
+  for (; acknowledged < 900; ++acknowledged) {
+    const uint16_t id = publisher.send_publish("a", payload, kQos1);
+    const std::string line = publisher.next();
+    if (line == "PUBACK " + std::to_string(id)) continue;
+    EXPECT_EQ(line, version() == ProtocolVersion::k5 ? "PUBACK " + std::to_string(id) + " 0x97"
+                                                     : "CLOSED");
+    break;
+  }
+  ASSERT_LT(acknowledged, 900u);
+  EXPECT_GE(acknowledged, 15u);
+  EXPECT_GE(server_.engine().counters().queued_bytes, 60u << 10);
+  server_.crash();
+  TestClient again = client();
+  again.send(again.hello("sub", CleanStart::kNo));
+  again.expect(version() == ProtocolVersion::k31 ? "CONNACK 0" : "CONNACK 0 present");
+  for (unsigned i = 0; i < acknowledged; ++i) again.expect_receive("PUBLISH a " + payload + " q1");
+  again.expect_silence(server_);
+  EXPECT_EQ(server_.engine().counters().queued_bytes, 0u);
+  connected().publish("a", "there is room", kQos1);
+  again.expect_receive("PUBLISH a there is room q1");
+}
+
 TEST_P(Durable5, WillWaitsForItsDelayAcrossTheRestart) {
   subscribed_and_gone("sub", "will");
   TestClient doomed = client();

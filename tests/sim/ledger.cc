@@ -74,6 +74,10 @@ void Ledger::owe(uint64_t number) {
     }
   }
   for (const std::string& group : groups) {
+    // It may have gone with a member that left before the publisher had its answer.
+    const auto left = last_left_.find(group);
+    const bool may_have_left = left != last_left_.end() && message.sent < left->second;
+    if (may_have_left && goes_with_its_member(message)) continue;
     if (!mixed_.contains(group)) group_owed_.emplace(group, number);
   }
 }
@@ -130,14 +134,19 @@ void Ledger::end_session(std::size_t client) {
   sessions_[client] = Session{};
 }
 
-// A member has gone. What it was given at QoS 2 goes to nobody else; at QoS 1 it goes to another
-// one, if there is one that stays. After a restart nobody knows that a message came by a group.
+// What a member was given at QoS 2 goes to nobody else. After a restart nobody knows that a message
+// came by a group.
+bool Ledger::goes_with_its_member(const Published& message) const {
+  return message.qos == Qos::kExactlyOnce || message.sent < last_crash_;
+}
+
+// A member has gone. What it was given goes to another one, if there is one that stays.
 void Ledger::forgive(const std::string& group, Leaving leaving) {
+  if (leaving == Leaving::kForGood) last_left_[group] = events_;
   std::erase_if(group_owed_, [&](const auto& owed) {
     if (owed.first != group) return false;
     const Published& message = published_[owed.second];
-    const bool is_lost = leaving == Leaving::kForGood &&
-                         (message.qos == Qos::kExactlyOnce || message.sent < last_crash_);
+    const bool is_lost = leaving == Leaving::kForGood && goes_with_its_member(message);
     return is_lost || !has_keeper(group, message);
   });
 }
@@ -212,7 +221,7 @@ void Ledger::on_arrival(std::size_t client, uint64_t number, std::string_view to
   takers_[number].insert(client);
   session.owed.erase(number);
   if (qos == Qos::kExactlyOnce) check_once(session, message, ++session.arrivals_once[number]);
-  if (!keeps_order_ || count > 1 || message.is_will || topic.starts_with(kSharedTopics)) return;
+  if (count > 1 || message.is_will || topic.starts_with(kSharedTopics)) return;
   const auto [newest, is_first] =
       session.newest.emplace(Flow(message.publisher, message.topic, message.qos, qos), number);
   if (is_first || newest->second < number) {

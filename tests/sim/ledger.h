@@ -22,11 +22,10 @@ class Ledger {
  public:
   explicit Ledger(std::size_t client_count) : sessions_(client_count) {}
 
-  // While the disk takes nothing a publisher of MQTT 3.x cannot be told: what it repeats later may
-  // be behind what it sent after it.
-  void allow_disorder() { keeps_order_ = false; }
-  // The same world: CONNECT is refused then.
-  [[nodiscard]] bool disk_may_fail() const { return !keeps_order_; }
+  // While the disk takes nothing CONNECT is refused, and what a publisher of MQTT 3.x sends ends
+  // its connection.
+  void let_disk_fail() { disk_may_fail_ = true; }
+  [[nodiscard]] bool disk_may_fail() const { return disk_may_fail_; }
 
   void on_crash() { last_crash_ = ++events_; }
 
@@ -114,6 +113,7 @@ class Ledger {
   [[nodiscard]] static bool has_confirmed(const Session& session, const Published& message,
                                           std::string_view filter);
   [[nodiscard]] bool has_keeper(const std::string& group, const Published& message) const;
+  [[nodiscard]] bool goes_with_its_member(const Published& message) const;
   [[nodiscard]] bool is_over(const Published& message, Instant now) const;
   void owe(uint64_t number);
   void end_session(std::size_t client);
@@ -127,6 +127,7 @@ class Ledger {
   std::vector<Published> published_;  // by number
   // Shared groups: a message that one of the members is to get; who got it; who was ever in it.
   std::set<std::pair<std::string, uint64_t>> group_owed_;
+  std::map<std::string, uint64_t> last_left_;  // by group: when a member went for good
   std::map<uint64_t, std::set<std::size_t>> takers_;
   std::map<std::string, std::set<std::size_t>> members_;
   std::set<std::string> mixed_;  // groups with a member that may forget what it was given
@@ -136,7 +137,7 @@ class Ledger {
   std::string violation_;
   std::string trace_;
   uint64_t last_crash_ = 0;  // event
-  bool keeps_order_ = true;
+  bool disk_may_fail_ = false;
   bool tracing_ = false;
 };
 

@@ -290,7 +290,11 @@ bool SimClient::carry_in(std::size_t bytes_max) {
   const std::size_t size = std::min(bytes_max, bytes.size());
   const ssize_t count = ::recv(fd_.get(), bytes.data(), size, 0);
   if (count == 0 || (count < 0 && errno != EAGAIN)) {
-    if (!server_has_crashed_) fail("the server has closed the connection");
+    if (server_has_crashed_) return false;
+    const bool may_be_closed = ledger_.disk_may_fail() && hello_.version != ProtocolVersion::k5;
+    if (!may_be_closed) fail("the server has closed the connection");
+    ledger_.note(name_ + " is closed");
+    leave_with_will();
     return false;
   }
   if (count < 0) return false;

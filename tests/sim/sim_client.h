@@ -23,15 +23,15 @@ namespace fairlead::sim {
 // the way back.
 class SimClient {
  public:
+  struct Will {
+    mqtt::Qos qos{};
+    uint32_t delay_seconds = 0;
+  };
   struct Hello {
     mqtt::ProtocolVersion version = mqtt::ProtocolVersion::k5;
     mqtt::CleanStart clean_start = mqtt::CleanStart::kNo;
     uint32_t expiry_seconds = 0;  // 5.0 only
     std::optional<uint16_t> receive_maximum = {};
-    struct Will {
-      mqtt::Qos qos{};
-      uint32_t delay_seconds = 0;
-    };
     std::optional<Will> will = {};
   };
 

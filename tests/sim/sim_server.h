@@ -38,6 +38,7 @@ class SimServer {
   void crash(SimDisk::Lost lost);
   [[nodiscard]] bool running() const { return committer_ != nullptr; }
 
+  [[nodiscard]] const Shard& shard(std::size_t index) const { return *peers_->shards[index]; }
   [[nodiscard]] unsigned shard_count() const { return options_.shard_count; }
   void turn(std::size_t shard) { peers_->shards[shard]->turn(milliseconds{0}); }
   // A connection, as a listener of that shard would have accepted it. The client's end.

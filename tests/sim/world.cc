@@ -45,7 +45,7 @@ World::World(uint64_t seed)
 }
 
 void World::run() {
-  if (nature_.disk_has_faults) ledger_.allow_disorder();
+  if (nature_.disk_has_faults) ledger_.let_disk_fail();
   start();
   for (unsigned i = 0; i < nature_.steps && ledger_.sound(); ++i) step();
   settle();
