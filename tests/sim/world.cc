@@ -310,7 +310,9 @@ void World::check_store() {
       ledger_.fail(std::to_string(left) + " records are left in the store: " + name);
     }
   }
-  if (server_.records(Table::kRetained) != retained_count_) {
+  // While the disk takes nothing those of QoS 0 are not written down.
+  const uint64_t retained = server_.records(Table::kRetained);
+  if (retained > retained_count_ || (retained < retained_count_ && !ledger_.disk_may_fail())) {
     ledger_.fail(std::to_string(server_.records(Table::kRetained)) +
                  " retained messages are in the store, clients see " +
                  std::to_string(retained_count_));
