@@ -18,6 +18,7 @@ struct SharedMember {
   mqtt::Message::SenderId session = 0;
   SubscriberId subscriber{};  // its slot in that shard
   uint32_t identifier = 0;
+  uint32_t stay = 0;  // the session's: what is on its way to a former member reaches it no more
   mqtt::SubscriptionOptions options;
   uint16_t shard = 0;
   friend bool operator==(const SharedMember&, const SharedMember&) = default;

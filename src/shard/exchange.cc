@@ -224,7 +224,7 @@ void Exchange::deliver_to_member(const SharedMember* member, SharedGroups::Group
 bool Exchange::deliver_to_local_member(const SharedMember& member, const mqtt::MessageRef& message,
                                        const SharedOrigin& origin) {
   HostedSession* session = shard_.sessions().find(member.session);
-  if (!session) return false;
+  if (!session || session->shared_stay != member.stay) return false;
   const std::span identifiers(&member.identifier, member.identifier == 0 ? 0 : 1);
   return session->deliver(message,
                           {.subscription_qos = member.options.qos,

@@ -68,6 +68,7 @@ void Exchange::add_shared(HostedSession& session, const mqtt::FilterParts& parts
   const SharedMember member{.session = session.id(),
                             .subscriber = session.slot(),
                             .identifier = grant.identifier,
+                            .stay = session.shared_stay,
                             .options = grant.options,
                             .shard = shard_.index()};
   if (grant.existed == SubscriptionGrant::Existed::kNo) {
@@ -234,7 +235,7 @@ void Exchange::unsubscribe(HostedSession& session, std::string_view filter) {
     return;
   }
   FL_ASSERT(session.shared_count > 0);
-  --session.shared_count;
+  if (--session.shared_count == 0) ++session.shared_stay;
   const uint16_t owner = owner_of_group(parts.group, parts.filter);
   if (owner == shard_.index()) {
     leave_here(parts.group, parts.filter, session.id());

@@ -59,6 +59,7 @@ class HostedSession final : public Session {
   Connection* connection = nullptr;  // null while offline
   uint32_t attachment = 0;           // counts connections: tells a later one from an earlier one
   uint32_t shared_count = 0;         // subscriptions of its own that are shared
+  uint32_t shared_stay = 0;          // how often it has left the last of its shared groups
   bool end_when_detached = false;    // its device was deleted
   TakeoverPace takeover_pace;
   std::vector<uint64_t> subscribes_pending;  // SUBSCRIBEs whose SUBACK waits, oldest first

@@ -213,8 +213,6 @@ void Ledger::on_arrival(std::size_t client, uint64_t number, std::string_view to
     return matches(asked.filter, topic) && (asked.gone == 0 || asked.gone > message.sent);
   });
   if (!asked_for) {
-    // A member that begins anew may be given what was on its way from the group's owner.
-    if (topic.starts_with(kSharedTopics)) return;
     fail(describe(number) + " was not asked for" + at_client);
   }
   const unsigned count = ++session.arrivals[number];
