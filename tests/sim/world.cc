@@ -167,9 +167,9 @@ SimClient::Hello World::any_hello() {
   if (!nature_.all_kept && one_in(3)) hello.expiry_seconds = 0;
   if (one_in(3)) hello.receive_maximum = static_cast<uint16_t>(1 + draw(4));
   if (one_in(3)) {
-    hello.will.emplace();
-    hello.will->qos = static_cast<Qos>(draw(3));
-    hello.will->delay_seconds = one_in(2) ? 0 : static_cast<uint32_t>(draw(100));
+    const auto qos = static_cast<Qos>(draw(3));
+    const uint32_t delay_seconds = one_in(2) ? 0 : static_cast<uint32_t>(draw(100));
+    hello.will = SimClient::Will{.qos = qos, .delay_seconds = delay_seconds};
   }
   return hello;
 }
