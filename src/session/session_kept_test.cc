@@ -78,7 +78,8 @@ TEST(SessionKept, SubscriptionIsWrittenReplacedAndErased) {
   s->connected(hello(k5)).subscribe({{.filter = "a", .options = {.qos = kQos1}}}, 1, 5);
   s->subscribe("$share/g/b", kQos2);
   ASSERT_EQ(s.keeper.now.subscriptions.size(), 2u);
-  const auto& [first, a] = *s.keeper.now.subscriptions.begin();
+  const RecordId first = s.keeper.now.subscriptions.begin()->first;
+  const auto& a = s.keeper.now.subscriptions.begin()->second;
   EXPECT_EQ(a.filter, "a");
   EXPECT_EQ(a.options.qos, kQos1);
   EXPECT_EQ(a.identifier, 5u);
