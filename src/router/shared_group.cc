@@ -72,11 +72,13 @@ const SharedMember* SharedGroups::choose(GroupRef group) {
 }
 
 const SharedMember* SharedGroups::next_after(GroupRef group, mqtt::Message::SenderId failed,
-                                             uint32_t tried) {
+                                             uint32_t& tried) {
   const Group* found = find(group);
-  if (!found || tried >= found->members.size()) return nullptr;
+  if (!found) return nullptr;
   const auto position = found->members.find(failed);
-  if (!position) return choose(group);  // it has left meanwhile
+  if (!position && tried > 0) --tried;
+  if (tried >= found->members.size()) return nullptr;
+  if (!position) return choose(group);
   const uint32_t online = found->online_count;
   if (online == 0) return &found->members[(*position + 1) % found->members.size()];
   if (tried >= online) return &found->members[tried];

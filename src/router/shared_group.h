@@ -67,9 +67,10 @@ class SharedGroups {
   [[nodiscard]] const SharedMember* choose(GroupRef group);
 
   // Another member, when `failed` could not take the message and `tried` members, it included, have
-  // been asked: the rest of those online, then the others. Null when all have been.
+  // been asked: the rest of those online, then the others. Null when all have been. One that has
+  // left meanwhile is taken off `tried`: those that are there may not have been asked.
   [[nodiscard]] const SharedMember* next_after(GroupRef group, mqtt::Message::SenderId failed,
-                                               uint32_t tried);
+                                               uint32_t& tried);
 
   [[nodiscard]] std::size_t group_count() const { return by_name_.size(); }
   [[nodiscard]] uint32_t member_count(GroupRef group) const;

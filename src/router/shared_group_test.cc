@@ -74,7 +74,9 @@ TEST(SharedGroups, TriesEveryMemberOnceOnlineOnesFirst) {
       while (next) {
         tried.push_back(next->session);
         ASSERT_LE(tried.size(), 5u);
-        next = groups.next_after(group, tried.back(), static_cast<uint32_t>(tried.size()));
+        auto count = static_cast<uint32_t>(tried.size());
+        next = groups.next_after(group, tried.back(), count);
+        EXPECT_EQ(count, tried.size());
       }
       EXPECT_EQ(std::set(tried.begin(), tried.end()).size(), 5u) << online << " online";
       for (uint32_t i = 0; i < 5; ++i) EXPECT_EQ(tried[i] <= online, i < online);
@@ -88,9 +90,12 @@ TEST(SharedGroups, GoesOnWithAnotherWhenTheFailedMemberHasLeft) {
   groups.join("g", "a", member(2), Presence::kOnline);
   const auto group = only(groups, "a");
   groups.leave("g", "a", 1);
-  const SharedMember* next = groups.next_after(group, 1, 0);
+  uint32_t tried = 1;
+  const SharedMember* next = groups.next_after(group, 1, tried);
   ASSERT_NE(next, nullptr);
   EXPECT_EQ(next->session, 2u);
+  ++tried;
+  EXPECT_EQ(groups.next_after(group, 2, tried), nullptr);
 }
 
 TEST(SharedGroups, JoiningAgainReplacesPlaceAndOptions) {
@@ -114,7 +119,8 @@ TEST(SharedGroups, AGroupEndsWithItsLastMember) {
   EXPECT_TRUE(groups.leave("g", "a", 1));
   EXPECT_TRUE(matching(groups, "a").empty());
   EXPECT_EQ(groups.choose(group), nullptr);
-  EXPECT_EQ(groups.next_after(group, 1, 0), nullptr);
+  uint32_t tried = 1;
+  EXPECT_EQ(groups.next_after(group, 1, tried), nullptr);
   EXPECT_EQ(groups.member_count(group), 0u);
 
   groups.join("g", "other", member(9), Presence::kOnline);  // takes the slot

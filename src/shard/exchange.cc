@@ -210,7 +210,7 @@ void Exchange::deliver_shared(SharedGroups::GroupRef group, const mqtt::MessageR
 // Tries members until one takes the message or it travels to another shard.
 void Exchange::deliver_to_member(const SharedMember* member, SharedGroups::GroupRef group,
                                  const mqtt::MessageRef& message, uint32_t tried) {
-  for (; member; member = shared_.next_after(group, member->session, tried++)) {
+  for (; member; member = shared_.next_after(group, member->session, tried), ++tried) {
     if (member->shard != shard_.index()) {
       shard_.post(member->shard,
                   SharedDelivery{message, *member, group, shard_.index(), tried, open_receipt()});
@@ -254,8 +254,8 @@ void Exchange::on_message(SharedDelivery&& m) {
 
 void Exchange::on_message(SharedRetry&& m) {
   const RoutingScope scope(shard_.journal(), m.receipt);
-  deliver_to_member(shared_.next_after(m.group, m.failed, m.tried), m.group, m.message,
-                    m.tried + 1);
+  const SharedMember* next = shared_.next_after(m.group, m.failed, m.tried);
+  deliver_to_member(next, m.group, m.message, m.tried + 1);
 }
 
 void Exchange::join_here(std::string_view group, std::string_view filter,
