@@ -97,6 +97,7 @@ class CommandTree : public testing::Test {
     app_.add_option("--data-dir", context_.data_dir, "");
     add_product_commands(app_, context_);
     add_device_commands(app_, context_);
+    add_doctor_command(app_, context_);
     add_completion_command(app_, context_);
   }
   CommandContext context_;
@@ -112,6 +113,7 @@ TEST_F(CommandTree, CompletionKnowsEveryCommandAndItsOptions) {
   EXPECT_THAT(at("device").commands, testing::Contains("import"));
   EXPECT_THAT(at("device create").options, testing::IsSupersetOf({"--secret", "--data-dir"}));
   EXPECT_TRUE(at("device create").commands.empty());
+  EXPECT_THAT(at("doctor").options, testing::IsSupersetOf({"--connections", "--config"}));
 }
 
 TEST_F(CommandTree, CompletionScriptsNameTheCommands) {

@@ -49,6 +49,7 @@ void add_commands(CLI::App& app, CommandContext& context) {
   add_store_commands(app, context);
   add_pub_command(app, context);
   add_sub_command(app, context);
+  add_doctor_command(app, context);
   add_version_command(app, context);
   add_completion_command(app, context);
 }

@@ -1,11 +1,11 @@
 #include "app/server_plan.h"
 
 #include <algorithm>
-#include <fstream>
 #include <thread>
 
 #include "app/config_key.h"
 #include "app/listen_address.h"
+#include "app/system_files.h"
 
 namespace fairlead {
 namespace {
@@ -16,25 +16,10 @@ Reject wrong(std::string sentence) {
   return Reject{ReasonCode::kImplementationSpecificError, std::move(sentence)};
 }
 
-// Whether this process may open ports such as 443: root, a service with the capability, or a
-// machine that allows it to everybody.
-bool may_open_low_ports() {
-  constexpr unsigned kCapNetBindService = 10;
-  std::ifstream limit("/proc/sys/net/ipv4/ip_unprivileged_port_start");
-  int first = 1024;
-  if (limit >> first && first <= 443) return true;
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (!line.starts_with("CapEff:")) continue;
-    return ((std::stoull(line.substr(7), nullptr, 16) >> kCapNetBindService) & 1) != 0;
-  }
-  return false;
-}
-
 Result<std::vector<ListenerOptions>> default_listeners() {
   std::vector<ListenerOptions> listeners;
-  const auto ports =
-      may_open_low_ports() ? std::vector<uint16_t>{443, 1883} : std::vector<uint16_t>{8443};
+  const auto ports = may_open_port(SystemFiles(), 443) ? std::vector<uint16_t>{443, 1883}
+                                                       : std::vector<uint16_t>{8443};
   for (uint16_t port : ports) {
     auto address = SocketAddress::parse("0.0.0.0", port);
     if (!address) return address.error();

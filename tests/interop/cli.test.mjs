@@ -104,6 +104,7 @@ test('Help names every command, a wrong command line ends with 2', async () => {
     'store',
     'pub',
     'sub',
+    'doctor',
     'version',
   ]) {
     assert.match(help.stdout, new RegExp(`^ +${command} `, 'm'), command);
@@ -111,6 +112,28 @@ test('Help names every command, a wrong command line ends with 2', async () => {
   assert.equal((await fairlead(['serve', '--no-such-option'])).code, 2);
   assert.equal((await fairlead(['no-such-command'])).code, 2);
   assert.match((await fairlead(['version'])).stdout, /^fairlead \d+\.\d+/);
+});
+
+test('doctor examines this machine: JSON with every check, and 1 for a problem', async () => {
+  const server = await fresh({ start: null });
+  const { code, stdout } = await server.try('doctor', '--connections', '100', '--json');
+  const findings = JSON.parse(stdout);
+  const checks = new Set(findings.map(({ check }) => check));
+  for (const check of ['open-files', 'tcp-memory', 'memory', 'cores', 'clock', 'port']) {
+    assert.ok(checks.has(check), check);
+  }
+  for (const check of ['data-directory', 'file-system', 'sync-speed', 'store', 'registry']) {
+    assert.ok(checks.has(check), check);
+  }
+  for (const { check, verdict, found, remedy } of findings) {
+    assert.match(verdict, /^(ok|warning|problem|skipped)$/, check);
+    assert.notEqual(found, '', check);
+    assert.equal(verdict === 'warning' || verdict === 'problem', remedy !== '', check);
+  }
+  assert.equal(code, findings.some(({ verdict }) => verdict === 'problem') ? 1 : 0);
+  const text = await server.try('doctor', '--connections', '100');
+  assert.match(text.stdout, /^ok +registry +sound$/m);
+  assert.equal((await server.try('doctor', '--connections', '0')).code, 2);
 });
 
 test('Certificates: a root, RSA and ECDSA, for the names that were asked for', async () => {
