@@ -1,9 +1,10 @@
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 
-#include "bench/process.h"
 #include "bench/scenarios.h"
+#include "load/process.h"
 
 namespace fairlead::bench {
 namespace {
@@ -13,21 +14,21 @@ constexpr std::size_t kPublishers = 50;
 // Many kept sessions, each with a subscription of its own and messages of QoS 1 that wait for it:
 // clients connect, subscribe and go, some at a time; then publishers send to all of the topics in
 // turn, so that what waits for one session lies far apart, as in life.
-class Fill final : public Scenario {
+class Fill final : public load::ClientEvents {
  public:
-  explicit Fill(const Plan& plan) : plan_(plan) {}
+  Fill(const Plan& plan, std::size_t queued_count) : plan_(plan), queued_count_(queued_count) {}
 
   nlohmann::ordered_json run() {
     const Stretch stretch(plan_.broker_pid);
     make_sessions();
     const double sessions_took = stretch.so_far().wall;
     make_messages();
-    const Stretch::Cost cost = stretch.so_far();
+    const Cost cost = stretch.so_far();
     return {{"sessions", plan_.connection_count},
             {"messages", acknowledged_},
             {"sessions_seconds", sessions_took},
             {"messages_seconds", cost.wall - sessions_took},
-            {"broker_cpu_seconds", cost.broker_cpu}};
+            {"broker_cpu_seconds", cost.broker_cpu.value()}};
   }
 
  private:
@@ -51,19 +52,19 @@ class Fill final : public Scenario {
     for (std::size_t i = 0; i < kPublishers; ++i) {
       connect(plan_.name_prefix + "-publisher-" + std::to_string(i), i);
     }
-    while (acknowledged_ < plan_.connection_count * plan_.queued_count) turn();
+    while (acknowledged_ < plan_.connection_count * queued_count_) turn();
   }
 
   void connect(const std::string& id, uint64_t tag) {
     Login login{id, {}, {}};
     login.persistent = phase_ == Phase::kSessions;
-    clients_.push_back(std::make_unique<Client>(loop_, plan_.target, login, *this));
+    clients_.push_back(std::make_unique<Client>(loop_, flushes_, plan_.target, login, *this));
     clients_.back()->tag = tag;
   }
 
   void turn() {
     loop_.turn(milliseconds{10});
-    for (const auto& client : clients_) client->flush();
+    flushes_.flush_all();
   }
 
   [[nodiscard]] std::string topic(std::size_t session) const {
@@ -71,7 +72,7 @@ class Fill final : public Scenario {
   }
 
   void publish_next(Client& client) {
-    if (sent_ == plan_.connection_count * plan_.queued_count) return;
+    if (sent_ == plan_.connection_count * queued_count_) return;
     const std::string name = topic(sent_ % plan_.connection_count);
     const std::string payload(plan_.payload_bytes, 'x');
     mqtt::PublishPacket packet;
@@ -111,7 +112,9 @@ class Fill final : public Scenario {
   static constexpr uint64_t kDone = UINT64_MAX;
 
   const Plan& plan_;
+  std::size_t queued_count_;
   Loop loop_;
+  FlushList flushes_;
   std::vector<std::unique_ptr<Client>> clients_;
   Phase phase_ = Phase::kSessions;
   std::size_t subscribed_ = 0;
@@ -121,6 +124,8 @@ class Fill final : public Scenario {
 
 }  // namespace
 
-nlohmann::ordered_json run_fill(const Plan& plan) { return Fill(plan).run(); }
+nlohmann::ordered_json run_fill(const Plan& plan, std::size_t queued_count) {
+  return Fill(plan, queued_count).run();
+}
 
 }  // namespace fairlead::bench

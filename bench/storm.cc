@@ -1,15 +1,16 @@
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 
-#include "bench/process.h"
 #include "bench/scenarios.h"
+#include "load/process.h"
 
 namespace fairlead::bench {
 namespace {
 
 // Everybody connects at once, as after an outage, and stays. Who is sent away comes again, as
 // devices do, and is counted.
-class Storm final : public Scenario {
+class Storm final : public load::ClientEvents {
  public:
   explicit Storm(const Plan& plan) : plan_(plan), clients_(plan.connection_count) {}
 
@@ -26,12 +27,12 @@ class Storm final : public Scenario {
         if (!clients_[i] || clients_[i]->closed()) connect(i);
       }
       loop_.turn(milliseconds{10});
-      for (const auto& client : clients_) client->flush();
+      flushes_.flush_all();
     }
-    const Stretch::Cost cost = stretch.so_far();
+    const Cost cost = stretch.so_far();
     return {{"connections", clients_.size()},
             {"wall_seconds", cost.wall},
-            {"broker_cpu_seconds", cost.broker_cpu},
+            {"broker_cpu_seconds", cost.broker_cpu.value()},
             {"retries", retries_}};
   }
 
@@ -39,7 +40,8 @@ class Storm final : public Scenario {
   void connect(std::size_t index) {
     const std::string id = plan_.name_prefix + "-" + std::to_string(index);
     clients_[index].reset();
-    clients_[index] = std::make_unique<Client>(loop_, plan_.target, Login{id, {}, {}}, *this);
+    clients_[index] =
+        std::make_unique<Client>(loop_, flushes_, plan_.target, Login{id, {}, {}}, *this);
   }
 
   void on_ready(Client& client) override {
@@ -54,6 +56,7 @@ class Storm final : public Scenario {
 
   const Plan& plan_;
   Loop loop_;
+  FlushList flushes_;
   std::vector<std::unique_ptr<Client>> clients_;
   std::size_t ready_count_ = 0;
   uint64_t retries_ = 0;

@@ -45,6 +45,8 @@ const mayInclude = {
   // Addresses of net: what the admin plane listens on, and what it tells the page.
   api: ['shard', 'services', 'registry', 'net', 'proto/http', 'base', 'console'],
   sdk: [...proto, 'auth', 'net', 'base'],
+  // A client that is leaner than the SDK's, made of the same parts.
+  load: [...proto, 'net', 'sdk', 'base'],
   app: null, // everything
 };
 
@@ -60,7 +62,7 @@ test('Files include only from folders of a lower rank', () => {
     if (mayInclude[folder] === null) continue;
     for (const { line, quoted, header } of includesOf(path)) {
       if (!quoted) continue;
-      const target = header.startsWith('fairlead/')
+      const target = header.startsWith('fairlead/') || !header.includes('/')
         ? 'sdk'
         : (folderOf(`src/${header}`) ?? header.split('/')[0]);
       const own =

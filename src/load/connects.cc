@@ -1,0 +1,117 @@
+#include <algorithm>
+#include <memory>
+
+#include "load/scenarios.h"
+
+namespace fairlead::load {
+namespace {
+
+// A life that takes longer has failed.
+constexpr std::chrono::seconds kLifeMax{5};
+constexpr milliseconds kTellInterval{200};
+
+using Clock = std::chrono::steady_clock;
+
+// Clients come and go: TCP, TLS, upgrade, CONNECT, CONNACK, DISCONNECT, and the broker closes. So
+// many at a time as plan.concurrent_count, but no device twice at a time.
+class Connects final : public ClientEvents {
+ public:
+  explicit Connects(const Plan& plan)
+      : plan_(plan),
+        slots_(plan.logins.empty() ? plan.concurrent_count
+                                   : std::min(plan.concurrent_count, plan.logins.size())) {}
+
+  Result<ConnectsReport> run() {
+    run_for(Phase::kWarmingUp, plan_.warm_up_seconds);
+    const uint64_t accepted_before = report_.accepted;
+    const Stretch stretch(plan_.broker_pid);
+    report_.took.clear();
+    run_for(Phase::kMeasuring, plan_.seconds);
+    report_.cost = stretch.so_far();
+    if (report_.accepted == 0) {
+      return Reject{ReasonCode::kUnspecifiedError,
+                    report_.failed > 0 ? report_.cause : "nobody was connected in this time"};
+    }
+    report_.accepted -= accepted_before;
+    return std::move(report_);
+  }
+
+ private:
+  struct Slot {
+    std::unique_ptr<Client> client;
+    Clock::time_point born{};
+  };
+
+  // Everybody has been turned away: more of the same tells nothing.
+  [[nodiscard]] bool hopeless() const {
+    return report_.accepted == 0 && report_.failed >= slots_.size();
+  }
+
+  void run_for(Phase phase, double seconds_count) {
+    const auto length = milliseconds{static_cast<int64_t>(seconds_count * 1000)};
+    const Instant begin = MonotonicClock::now();
+    for (Instant now = begin; now - begin < length && !hopeless(); now = MonotonicClock::now()) {
+      if (plan_.stop && plan_.stop()) return;
+      tell(phase, static_cast<double>((now - begin).count()) / static_cast<double>(length.count()));
+      for (std::size_t i = 0; i < slots_.size(); ++i) renew(i);
+      loop_.turn(std::min(milliseconds{50}, length - (now - begin)));
+      flushes_.flush_all();
+    }
+  }
+
+  void tell(Phase phase, double share) {
+    const Instant now = MonotonicClock::now();
+    if (!plan_.on_progress || now - told_ < kTellInterval) return;
+    told_ = now;
+    plan_.on_progress({phase, report_.accepted, share});
+  }
+
+  void renew(std::size_t index) {
+    Slot& slot = slots_[index];
+    const auto now = Clock::now();
+    const bool alive = slot.client && !slot.client->closed();
+    if (alive && now - slot.born < kLifeMax) return;
+    if (alive) fail("a connection took more than five seconds");
+    slot.client.reset();
+    slot.born = now;
+    slot.client = std::make_unique<Client>(loop_, flushes_, plan_.target, next_login(index), *this);
+    slot.client->tag = index;
+  }
+
+  // A slot has logins of its own, so that no two clients are the same device at a time.
+  [[nodiscard]] Login next_login(std::size_t slot) {
+    const uint64_t number = next_++;
+    if (plan_.logins.empty()) return {plan_.name_prefix + "-" + std::to_string(number), {}, {}};
+    const std::size_t of_slot = (plan_.logins.size() - slot - 1) / slots_.size() + 1;
+    return plan_.logins[slot + slots_.size() * (number / slots_.size() % of_slot)];
+  }
+
+  void fail(const std::string& cause) {
+    ++report_.failed;
+    report_.cause = cause;
+  }
+
+  void on_ready(Client& client) override {
+    ++report_.accepted;
+    report_.took.record(Clock::now() - slots_[client.tag].born);
+    client.send_packet(mqtt::DisconnectPacket{});
+  }
+  void on_packet(Client&, const mqtt::FixedHeader&, Bytes) override {}
+  void on_closed(Client& client, const std::string& why) override {
+    if (!client.was_ready()) fail(why);
+  }
+
+  const Plan& plan_;
+  Loop loop_;
+  FlushList flushes_;
+  std::vector<Slot> slots_;
+  uint64_t next_ = 0;
+  ConnectsReport report_;
+  Instant told_{};
+};
+
+}  // namespace
+
+Result<ConnectsReport> run_connects(const Plan& plan) { return Connects(plan).run(); }
+
+}  // namespace fairlead::load
