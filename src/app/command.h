@@ -40,6 +40,7 @@ void add_store_commands(CLI::App& app, CommandContext& context);
 void add_pub_command(CLI::App& app, CommandContext& context);
 void add_sub_command(CLI::App& app, CommandContext& context);
 void add_doctor_command(CLI::App& app, CommandContext& context);
+void add_bench_command(CLI::App& app, CommandContext& context);
 void add_version_command(CLI::App& app, CommandContext& context);
 void add_completion_command(CLI::App& app, CommandContext& context);
 

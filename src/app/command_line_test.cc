@@ -98,6 +98,7 @@ class CommandTree : public testing::Test {
     add_product_commands(app_, context_);
     add_device_commands(app_, context_);
     add_doctor_command(app_, context_);
+    add_bench_command(app_, context_);
     add_completion_command(app_, context_);
   }
   CommandContext context_;
@@ -114,6 +115,9 @@ TEST_F(CommandTree, CompletionKnowsEveryCommandAndItsOptions) {
   EXPECT_THAT(at("device create").options, testing::IsSupersetOf({"--secret", "--data-dir"}));
   EXPECT_TRUE(at("device create").commands.empty());
   EXPECT_THAT(at("doctor").options, testing::IsSupersetOf({"--connections", "--config"}));
+  EXPECT_THAT(at("bench").commands,
+              testing::ElementsAre("connect", "idle", "pair", "fan-in", "fan-out", "latency"));
+  EXPECT_THAT(at("bench latency").options, testing::IsSupersetOf({"--rate", "--url"}));
 }
 
 TEST_F(CommandTree, CompletionScriptsNameTheCommands) {

@@ -10,7 +10,7 @@ namespace {
 
 // Options whose value is a file or a directory.
 constexpr std::string_view kFileOptions =
-    "--data-dir|--config|--file|--secret-file|--password-file|--ca|--cert";
+    "--data-dir|--config|--file|--secret-file|--password-file|--ca|--cert|--devices";
 
 std::string joined(const std::vector<std::string>& words) {
   std::string out;

@@ -28,15 +28,6 @@ bool takes_tls(const DoctorRequest& request) {
                              [](const auto& each) { return each.protocols.any_tls(); });
 }
 
-std::string grouped(uint64_t number) {
-  std::string text = std::to_string(number);
-  for (std::size_t at = text.size(); at > 3;) {
-    at -= 3;
-    text.insert(at, ",");
-  }
-  return text;
-}
-
 std::string size_text(uint64_t bytes) {
   constexpr std::array kUnits = {"bytes", "KiB", "MiB", "GiB", "TiB"};
   auto size = static_cast<double>(bytes);

@@ -76,7 +76,6 @@ enum class ClockState : uint8_t { kSynchronised, kFree, kUnknown };
 // --- Words that the findings share ------------------------------------------------------------
 
 [[nodiscard]] bool takes_tls(const DoctorRequest& request);
-[[nodiscard]] std::string grouped(uint64_t number);   // "1,048,576"
 [[nodiscard]] std::string size_text(uint64_t bytes);  // "14.8 KiB"
 // For good: a file that the machine reads at each start.
 [[nodiscard]] std::string set_kernel_value(std::string_view key, const std::string& value);

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "app/doctor.h"
+#include "app/output.h"
 #include "net/port_owner.h"
 
 // What the kernel allows: descriptors, lengths of queues, ports.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "app/doctor.h"
+#include "app/output.h"
 
 // Memory, processors, kernel and clock.
 

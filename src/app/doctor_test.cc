@@ -1,4 +1,5 @@
 #include "app/doctor.h"
+#include "app/output.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -50,6 +50,7 @@ void add_commands(CLI::App& app, CommandContext& context) {
   add_pub_command(app, context);
   add_sub_command(app, context);
   add_doctor_command(app, context);
+  add_bench_command(app, context);
   add_version_command(app, context);
   add_completion_command(app, context);
 }

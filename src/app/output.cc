@@ -38,6 +38,7 @@ std::string words(std::string_view camel_case) {
 struct AsText {
   std::string operator()(const std::string& text) const { return text; }
   std::string operator()(int64_t number) const { return std::to_string(number); }
+  std::string operator()(double number) const { return nlohmann::json(number).dump(); }
   std::string operator()(bool flag) const { return flag ? "yes" : "no"; }
   std::string operator()(const std::vector<std::string>& list) const {
     std::string out;
@@ -110,6 +111,15 @@ void print_records(const CommandContext& context, const std::vector<Record>& rec
       line(records.front(), [](const Field& field) { return words(field.name); });
   print(painted(context, Stream::kOutput, Paint::kBold, head) + "\n");
   for (const Record& record : records) print(line(record, text_of) + "\n");
+}
+
+std::string grouped(uint64_t number) {
+  std::string text = std::to_string(number);
+  for (std::size_t at = text.size(); at > 3;) {
+    at -= 3;
+    text.insert(at, ",");
+  }
+  return text;
 }
 
 std::string format_time(int64_t milliseconds_since_1970) {

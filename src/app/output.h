@@ -14,7 +14,7 @@
 
 namespace fairlead {
 
-using FieldValue = std::variant<std::string, int64_t, bool, std::vector<std::string>>;
+using FieldValue = std::variant<std::string, int64_t, bool, std::vector<std::string>, double>;
 
 // Names are those of the JSON, in camel case; people read them as words: "product key".
 struct Field {
@@ -34,6 +34,8 @@ void print_records(const CommandContext& context, const std::vector<Record>& rec
 [[nodiscard]] std::string to_json(const std::vector<Record>& records);
 // On one line, for a stream of them.
 [[nodiscard]] std::string to_json_line(const Record& record);
+
+[[nodiscard]] std::string grouped(uint64_t number);  // "1,048,576"
 
 // "2026-01-31T12:00:00Z"
 [[nodiscard]] std::string format_time(int64_t milliseconds_since_1970);

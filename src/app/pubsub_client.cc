@@ -110,6 +110,13 @@ void add_client_options(CLI::App& command, ClientArguments& arguments) {
       ->capture_default_str();
 }
 
+std::string trusted_ca_file(const CommandContext& context, const std::string& told) {
+  const std::filesystem::path own_root = context.data_dir / "certs" / "ca.crt";
+  std::error_code ignored;
+  if (told.empty() && std::filesystem::exists(own_root, ignored)) return own_root.string();
+  return told;
+}
+
 std::optional<sdk::Options> client_options(CommandContext& context,
                                            const ClientArguments& arguments,
                                            std::string_view command) {
@@ -119,14 +126,9 @@ std::optional<sdk::Options> client_options(CommandContext& context,
   options.session = arguments.persistent ? sdk::SessionMode::kPersistent : sdk::SessionMode::kClean;
   options.keep_alive = std::chrono::seconds{arguments.keep_alive_seconds};
   options.tls.trust = arguments.insecure ? sdk::Trust::kAnyCertificate : sdk::Trust::kVerify;
-  options.tls.ca_file = arguments.ca_file;
+  options.tls.ca_file = trusted_ca_file(context, arguments.ca_file);
   options.tls.certificate_file = arguments.certificate_file;
   options.tls.key_file = arguments.key_file;
-  const std::filesystem::path own_root = context.data_dir / "certs" / "ca.crt";
-  std::error_code ignored;
-  if (arguments.ca_file.empty() && std::filesystem::exists(own_root, ignored)) {
-    options.tls.ca_file = own_root.string();
-  }
   const bool filled = arguments.device.empty()
                           ? fill_application(context, arguments, command, options)
                           : fill_device(context, arguments, options);

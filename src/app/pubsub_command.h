@@ -51,6 +51,10 @@ void add_client_options(CLI::App& command, ClientArguments& arguments);
                                                          const ClientArguments& arguments,
                                                          std::string_view command);
 
+// The CA certificate to trust: the file that was told, else that of the data directory if it is
+// there, else none, which stands for those of the system.
+[[nodiscard]] std::string trusted_ca_file(const CommandContext& context, const std::string& told);
+
 // Lines of standard input for a client that runs on another thread. A batch is handed over and the
 // next one read when it was taken, so that a large file is never in memory as a whole.
 class InputLines {

@@ -105,6 +105,7 @@ test('Help names every command, a wrong command line ends with 2', async () => {
     'pub',
     'sub',
     'doctor',
+    'bench',
     'version',
   ]) {
     assert.match(help.stdout, new RegExp(`^ +${command} `, 'm'), command);
