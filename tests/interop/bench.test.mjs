@@ -147,6 +147,27 @@ test('What a broker loses, sends twice or out of order is counted', async () => 
   }
 });
 
+test('What waits behind a stall counts from the moment at which it was due', async () => {
+  const held = [];
+  const [first, last] = [110, 450]; // of a run of 500: from its warm-up nearly to its end
+  const broker = await carelessBroker((number, packet) => {
+    if (number < first || number > last) return [packet];
+    held.push(packet);
+    return number === last ? held : [];
+  });
+  try {
+    const words = ['--pairs', '1', '--rate', '200', '--seconds', '2', '--json'];
+    const { code, stdout, stderr } = await bench('latency', broker.url, ...words);
+    assert.equal(code, 0, stderr);
+    const figures = JSON.parse(stdout);
+    assertFaultless(figures);
+    // The last one was not sent before it was due, and let those go that had waited for it.
+    assert.ok(figures.latencyMaxMs >= 200, stdout);
+  } finally {
+    await broker.close();
+  }
+});
+
 test('Without --json a table of words, and nothing else where there is no terminal', async () => {
   const words = ['latency', at.server.url('ws'), ...asBackend, '--pairs', '1', '--rate', '50'];
   const { code, stdout, stderr } = await bench(...words, '--seconds', '1');
