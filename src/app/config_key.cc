@@ -404,9 +404,10 @@ void add_store_keys(std::vector<ConfigKey>& keys) {
   keys.push_back(integer(
       "store.commit_gap_ms", "ms", {0, 1'000},
       [](Config & c) -> auto& { return c.server.commit.gap; },
-      "At least so long from one commit to the next under load. Longer: fewer and larger writes, "
-      "and more messages that need none, as they are delivered before; acknowledgements come "
-      "later."));
+      "At most so long is waited from one commit to the next, where waiting pays: many records "
+      "come "
+      "together, or receivers acknowledge meanwhile, which spares the writing. Longer: fewer and "
+      "larger writes; acknowledgements come later. 0: no waiting."));
 }
 
 std::vector<ConfigKey> make_keys() {

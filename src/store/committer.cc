@@ -111,7 +111,7 @@ RecordBatch Committer::recycled() {
 void Committer::run() {
   std::unique_lock lock(mutex_);
   while (wait_for_work(lock)) {
-    const auto earliest_next = SteadyClock::now() + options_.gap;
+    const auto began = SteadyClock::now();
     lock.unlock();
     close_epoch();
     lock.lock();
@@ -125,8 +125,16 @@ void Committer::run() {
     }
     if (SteadyClock::now() >= next_house_) keep_house();
     lock.lock();
-    changed_.wait_until(lock, earliest_next, [&] { return stopping_; });
+    changed_.wait_until(lock, began + gap_after(last_load_, options_.gap),
+                        [&] { return stopping_; });
   }
+}
+
+std::chrono::microseconds Committer::gap_after(const Load& load, milliseconds gap) {
+  constexpr std::size_t kMany = 256;  // records
+  const bool settles_fast = (load.struck + load.erasures) * 4 >= load.puts;
+  if (settles_fast || load.puts >= kMany) return gap;
+  return std::chrono::microseconds(gap) * load.puts / kMany;
 }
 
 // False: it is time to stop.
@@ -164,6 +172,7 @@ bool Committer::commit() {
   committed_.store(newest() - 1, std::memory_order_release);
   wake_all();
   const std::lock_guard lock(mutex_);
+  last_load_ = load_of_handed();
   for (RecordBatch& batch : handed_) {
     if (batch.bytes() > kSpareBytesMax) continue;
     batch.clear();
@@ -172,6 +181,16 @@ bool Committer::commit() {
   handed_.clear();
   changed_.notify_all();  // flush()
   return true;
+}
+
+Committer::Load Committer::load_of_handed() const {
+  Load load;
+  for (const RecordBatch& batch : handed_) {
+    load.puts += batch.puts().size();
+    load.struck += batch.struck();
+    load.erasures += batch.erasures().size();
+  }
+  return load;
 }
 
 bool Committer::write(const std::vector<RecordBatch*>& batches) {

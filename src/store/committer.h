@@ -34,7 +34,7 @@ namespace fairlead {
 class Committer {
  public:
   struct Options {
-    milliseconds gap{1};            // between two commits, at least: lets more come together
+    milliseconds gap{1};  // from one commit to the next, where waiting pays: see gap_after
     milliseconds retry_after{250};  // a failed commit
   };
   struct Figures {
@@ -47,6 +47,17 @@ class Committer {
     uint64_t overflows = 0;  // changes that could not be recorded
     RecordStore::Sizes sizes = {};
   };
+
+  // What a commit had in it: to be put, become void before, erased.
+  struct Load {
+    std::size_t puts = 0;
+    std::size_t struck = 0;
+    std::size_t erasures = 0;
+  };
+  // How long after such a commit began the next one is to begin. To wait pays where receivers are
+  // there and acknowledge: what they do meanwhile need not be written. And where many records come
+  // together. A few for who is away are written at once: somebody waits for the acknowledgement.
+  [[nodiscard]] static std::chrono::microseconds gap_after(const Load& load, milliseconds gap);
 
   // `wake(shard)` makes a shard take a turn; called on any thread, until stop().
   Committer(RecordStore store, const Options& options, uint16_t shard_count,
@@ -113,6 +124,7 @@ class Committer {
   void run();
   [[nodiscard]] bool wait_for_work(std::unique_lock<std::mutex>& lock);
   void close_if_complete(uint64_t epoch);
+  [[nodiscard]] Load load_of_handed() const;
   [[nodiscard]] bool write(const std::vector<RecordBatch*>& batches);
   void keep_house();
   void wake_all();
@@ -135,6 +147,7 @@ class Committer {
   uint16_t entered_ = 0;  // shards that are in the newest epoch
   std::chrono::steady_clock::time_point next_house_{};
   std::vector<RecordBatch> handed_;  // of the epoch that is being closed
+  Load last_load_;                   // of the epoch that was committed last
   std::optional<std::chrono::steady_clock::time_point> commit_began_;
   std::vector<RecordBatch> spare_;
   Figures figures_;

@@ -350,6 +350,21 @@ void expect_holds(const RecordStore& store, const std::vector<std::unique_ptr<Te
   EXPECT_EQ(used.size(), bodies.size()) << "bodies of nobody";
 }
 
+TEST(Committer, WaitsWhereWaitingPays) {
+  using std::chrono::microseconds;
+  constexpr milliseconds kGap{2};
+  const auto gap = [&](const Committer::Load& load) { return Committer::gap_after(load, kGap); };
+  EXPECT_EQ(gap({.puts = 1}), microseconds(7)) << "somebody waits for one message";
+  EXPECT_EQ(gap({.puts = 128}), microseconds(1'000));
+  EXPECT_EQ(gap({.puts = 256}), kGap) << "many come together";
+  EXPECT_EQ(gap({.puts = 100'000}), kGap);
+  EXPECT_EQ(gap({.puts = 4, .struck = 1}), kGap) << "receivers acknowledge meanwhile";
+  EXPECT_EQ(gap({.puts = 4, .erasures = 1}), kGap);
+  EXPECT_EQ(gap({.puts = 100, .struck = 10, .erasures = 10}), microseconds(781));
+  EXPECT_EQ(gap({}), kGap);
+  EXPECT_EQ(Committer::gap_after({.puts = 9, .struck = 9}, milliseconds(0)), microseconds(0));
+}
+
 TEST(Committer, HoldsWhatShardsHoldWhenAllIsFlushed) {
   testing::for_each_seed(4, [](uint64_t seed) {
     TempDir dir;

@@ -69,7 +69,11 @@ void Journal::Epoch::clear() {
 void Journal::hand_over() {
   RecordBatch batch = committer_->recycled();
   for (const Slot& slot : closing_->slots) {
-    if (slot.live) encode(slot, *closing_, batch);
+    if (slot.live) {
+      encode(slot, *closing_, batch);
+    } else {
+      batch.note_struck();
+    }
   }
   for (const RecordBatch::Erase& erasure : closing_->erasures)
     batch.erase(erasure.table, erasure.id);

@@ -47,13 +47,17 @@ class RecordBatch {
     data_.append(data);
   }
   void erase(Table table, RecordId id) { erasures_.push_back({table, id}); }
+  // One that was to be put has become void before.
+  void note_struck() { ++struck_; }
   void clear() {
+    struck_ = 0;
     puts_.clear();
     erasures_.clear();
     data_.clear();
   }
   [[nodiscard]] bool empty() const { return puts_.empty() && erasures_.empty(); }
   [[nodiscard]] std::size_t bytes() const { return data_.size(); }
+  [[nodiscard]] std::size_t struck() const { return struck_; }
   [[nodiscard]] const std::vector<Put>& puts() const { return puts_; }
   [[nodiscard]] const std::vector<Erase>& erasures() const { return erasures_; }
   [[nodiscard]] Bytes data(const Put& put) const {
@@ -61,6 +65,7 @@ class RecordBatch {
   }
 
  private:
+  std::size_t struck_ = 0;
   std::vector<Put> puts_;
   std::vector<Erase> erasures_;
   ByteBuffer data_;
