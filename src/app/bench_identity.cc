@@ -99,16 +99,17 @@ std::vector<load::Login> signed_logins(const Devices& devices, const std::string
 }  // namespace
 
 void add_identity_options(CLI::App& command, BenchIdentity& identity) {
-  auto* product = command.add_option("--product", identity.product,
-                                     "As devices of this product: those of the registry, or");
+  auto* product =
+      command.add_option("--product", identity.product,
+                         "As devices of this product (default: those that the registry knows)");
   const SecretOptions secret = add_secret_options(
-      command, "secret", "of this secret, with names that count from 0", identity.secret);
+      command, "secret", "Of all devices; their names are a prefix and 0, 1, ...", identity.secret);
   secret.argument->needs(product);
   secret.file->needs(product);
   auto* file = command.add_option("--devices", identity.device_file,
                                   "As devices of a CSV file: productKey,deviceName,deviceSecret");
   file->excludes(secret.argument)->excludes(secret.file);
-  command.add_option("--device-prefix", identity.device_prefix, "Of names, with --secret")
+  command.add_option("--device-prefix", identity.device_prefix, "What their names begin with")
       ->capture_default_str();
   command
       .add_option("--device-count", identity.device_count,
