@@ -10,6 +10,7 @@ export const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const build = process.env.BUILD ?? path.join(root, 'build/release');
 export const fairlead = path.join(build, 'fairlead');
 export const generator = path.join(build, 'fairlead-bench');
+export const roof = path.join(build, 'fairlead-roof');
 export const rounds = Number(process.env.ROUNDS ?? 5);
 export const seconds = process.env.SECONDS_EACH ?? '3';
 export const brokerCore = '0';

@@ -1,19 +1,22 @@
-// Fairlead against Debian's mosquitto, in turn, on one machine: broker on one core, load on the
-// other. Prints progress, writes bench/RESULTS.md. Needs build/release and mosquitto; no root.
+// Fairlead against Debian's mosquitto, and the roof, in turn, on one machine: broker on one core,
+// load on the other. Prints progress, writes bench/RESULTS.md. Needs build/release and mosquitto,
+// no root.
 import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { durableReport, measureDurables, measureRecovery, recoveryReport } from './durable.mjs';
 import {
-  brokerCore, fairlead, freePort, generate, generator, loadCore, machine, median, root, rounds,
-  seconds, started, stop, version, work,
+  brokerCore, fairlead, freePort, generate, generator, loadCore, machine, median, roof, root,
+  rounds, seconds, started, stop, version, work,
 } from './harness.mjs';
 
 const secret = 'bench-secret-of-all';
 const deviceCount = 1000;
 
 const traffic = (...more) => ['traffic', '--seconds', seconds, ...more];
+const fanOut = (...more) => traffic('--flows', '1', '--receivers', '500', ...more);
 const connects = (...more) => ['connects', '--seconds', seconds, ...more];
 const idle = (...more) => ['idle', '--connections', '5000', ...more];
 const credentials = {
@@ -22,14 +25,26 @@ const credentials = {
 };
 
 // What the generator does, and on which of a broker's ports. Speeds are better when they are
-// higher, `memory` when it is lower.
+// higher, `memory` when it is lower. `roofed`: measured against the bare program, too.
 const scenarios = [
-  { key: 'pair0', title: 'ws, 100 pairs 1:1, QoS 0', args: () => traffic('--qos', '0') },
-  { key: 'pair1', title: 'ws, 100 pairs 1:1, QoS 1', args: () => traffic('--qos', '1') },
-  { key: 'fanout0', title: 'ws, fan-out 1 → 500, QoS 0',
-    args: () => traffic('--qos', '0', '--flows', '1', '--receivers', '500') },
-  { key: 'fanout1', title: 'ws, fan-out 1 → 500, QoS 1',
-    args: () => traffic('--qos', '1', '--flows', '1', '--receivers', '500') },
+  { key: 'pair0', title: 'ws, 100 pairs 1:1, QoS 0', roofed: true,
+    args: () => traffic('--qos', '0') },
+  { key: 'pair0w1', title: 'ws, 100 pairs 1:1, QoS 0, one on its way', roofed: true,
+    args: () => traffic('--qos', '0', '--window', '1') },
+  { key: 'pair1', title: 'ws, 100 pairs 1:1, QoS 1', roofed: true,
+    args: () => traffic('--qos', '1') },
+  { key: 'pair2', title: 'ws, 100 pairs 1:1, QoS 2', roofed: true,
+    args: () => traffic('--qos', '2') },
+  { key: 'fanout0', title: 'ws, fan-out 1 → 500, QoS 0', roofed: true,
+    args: () => fanOut('--qos', '0') },
+  { key: 'fanout0k', title: 'ws, fan-out 1 → 500, QoS 0, 1 KB', roofed: true,
+    args: () => fanOut('--qos', '0', '--payload', '1024') },
+  { key: 'fanout1', title: 'ws, fan-out 1 → 500, QoS 1', roofed: true,
+    args: () => fanOut('--qos', '1') },
+  { key: 'wsspair1', title: 'wss, 100 pairs 1:1, QoS 1', roofed: true, port: 'tls',
+    args: () => traffic('--qos', '1', '--tls') },
+  { key: 'wssfanout0', title: 'wss, fan-out 1 → 500, QoS 0', roofed: true, port: 'tls',
+    args: () => fanOut('--qos', '0', '--tls') },
   { key: 'connect', title: 'ws connects, anonymous', args: () => connects() },
   { key: 'auth', title: 'ws connects, three-tuple / password', port: 'secured',
     args: (broker) => connects(...credentials[broker]) },
@@ -108,11 +123,22 @@ async function startFairlead() {
   return { child, ports: { plain: port, tls: port, secured: port } };
 }
 
-const starters = { mosquitto: startMosquitto, fairlead: startFairlead };
+// Speaks ws or wss, on a port that it says.
+async function startRoof(scenario) {
+  const files = scenario.port === 'tls'
+    ? [path.join(certs, 'server-rsa.crt'), path.join(certs, 'server-rsa.key')] : [];
+  const child = spawn('taskset', ['-c', brokerCore, roof, ...files],
+    { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [line] = await once(child.stdout, 'data');
+  const port = Number(String(line).trim().split(':').pop());
+  return { child, ports: { plain: port, tls: port } };
+}
+
+const starters = { mosquitto: startMosquitto, fairlead: startFairlead, roof: startRoof };
 
 // One run with a broker of its own, so that no run sees the memory of another.
 async function measure(broker, scenario) {
-  const { child, ports } = await starters[broker]();
+  const { child, ports } = await starters[broker](scenario);
   try {
     const args = [...scenario.args(broker), '--port', String(ports[scenario.port ?? 'plain']),
       '--pid', String(child.pid)];
@@ -166,6 +192,14 @@ function ratio(row) {
   const [ours, theirs] = ['fairlead', 'mosquitto'].map(
     (broker) => median(row[broker].map((r) => figure(row.scenario, r))));
   return (row.scenario.memory ? theirs / ours : ours / theirs).toFixed(2);
+}
+
+// Of what a program that does nothing else makes of the same bytes.
+function shareOfRoof(row) {
+  if (!row.roof.length) return '';
+  const [ours, most] = [row.fairlead, row.roof].map(
+    (results) => median(results.map((r) => figure(row.scenario, r))));
+  return `${Math.round(100 * ours / most)} %`;
 }
 
 const sum = (results, key) => results.reduce((total, r) => total + (r[key] ?? 0), 0);
@@ -240,12 +274,15 @@ function report(head, rows, stormRows, durables, recovery) {
   const lines = [...head,
     '## For each second of the broker\'s CPU', '',
     'Messages are received by subscribers; payload 64 bytes, 16 of each publisher on their way.',
-    'A connect is TCP, WebSocket, CONNECT, CONNACK, DISCONNECT, close.', '',
-    '| | Fairlead | mosquitto | ratio | lost, late, failed | busy % (broker / load), Fairlead '
-      + '| mosquitto |',
-    '|---|---|---|---|---|---|---|'];
+    'A connect is TCP, WebSocket, CONNECT, CONNACK, DISCONNECT, close. *Of the roof*: of what',
+    '`fairlead-roof` makes of the same bytes in the same run, a bare epoll program that parses,',
+    'checks and keeps nothing it does not need to pass them on.', '',
+    '| | Fairlead | mosquitto | ratio | of the roof | lost, late, failed '
+      + '| busy % (broker / load), Fairlead | mosquitto |',
+    '|---|---|---|---|---|---|---|---|'];
   for (const row of rows.filter((r) => !r.scenario.memory)) {
-    lines.push(tableRow(row, health(row), busy(row.fairlead), busy(row.mosquitto)));
+    lines.push(tableRow(row, shareOfRoof(row), health(row), busy(row.fairlead),
+      busy(row.mosquitto)));
   }
   lines.push('', '## Private memory of a connection', '',
     'Private_Clean and Private_Dirty of the process (`smaps_rollup`) over 5,000 connections.', '',
@@ -288,15 +325,17 @@ async function main() {
   prepare();
   const rows = [];
   for (const scenario of chosen) {
-    const row = { scenario, fairlead: [], mosquitto: [] };
+    const row = { scenario, fairlead: [], mosquitto: [], roof: [] };
     const times = scenario.memory ? Math.min(rounds, 2) : rounds;
     for (let round = 0; round < times; ++round) {
       const order = round % 2 ? ['mosquitto', 'fairlead'] : ['fairlead', 'mosquitto'];
+      if (scenario.roofed) order.splice(1, 0, 'roof');
       for (const broker of order) row[broker].push(await measure(broker, scenario));
     }
     rows.push(row);
     console.log(`${scenario.title}: fairlead ${cell(row.fairlead, scenario)}, `
-      + `mosquitto ${cell(row.mosquitto, scenario)}, ratio ${ratio(row)}, trouble: ${health(row)}`);
+      + `mosquitto ${cell(row.mosquitto, scenario)}, ratio ${ratio(row)}, `
+      + `of the roof ${shareOfRoof(row)}, trouble: ${health(row)}`);
     if (process.env.VERBOSE) console.log(JSON.stringify(row, null, 1));
   }
   const chosenToo = (key) => !wanted || wanted.includes(key);
