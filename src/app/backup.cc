@@ -17,11 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_there(const fs::path& file) {
-  std::error_code ignored;
-  return fs::exists(file, ignored);
-}
-
 Reject missing(const fs::path& directory, const char* what) {
   return {ReasonCode::kServerUnavailable, directory.string() + what};
 }

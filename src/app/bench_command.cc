@@ -34,11 +34,8 @@ struct BenchArguments {
   std::string name;
   std::string url = "ws://127.0.0.1:8443";
   std::string version = "3.1.1";
-  std::string ca_file;
-  std::string certificate_file;
-  std::string key_file;
+  ClientTlsArguments tls;
   std::string topic;
-  bool insecure = false;
   unsigned qos = 0;
   BenchIdentity identity;
   load::Plan plan;
@@ -102,9 +99,9 @@ std::optional<load::Target> find_target(CommandContext& context, const BenchArgu
   target.version = versions().at(arguments.version);
   if (url->tls()) {
     auto tls = TlsContext::client(
-        {.trust = arguments.insecure ? TlsTrust::kAnyCertificate : TlsTrust::kVerify,
-         .ca_file = trusted_ca_file(context, arguments.ca_file),
-         .client_certificate = {arguments.certificate_file, arguments.key_file}});
+        {.trust = arguments.tls.insecure ? TlsTrust::kAnyCertificate : TlsTrust::kVerify,
+         .ca_file = trusted_ca_file(context, arguments.tls.ca_file),
+         .client_certificate = {arguments.tls.certificate_file, arguments.tls.key_file}});
     if (!tls) return refuse(ExitCode::kUsage, tls.error());
     target.tls = std::move(*tls);
   }
@@ -306,12 +303,7 @@ void add_common_options(CLI::App& command, BenchArguments& arguments) {
       ->check(CLI::IsMember({"3.1", "3.1.1", "5", "5.0"}))
       ->capture_default_str();
   add_identity_options(command, arguments.identity);
-  command.add_option("--ca", arguments.ca_file,
-                     "CA certificate to trust (default: DATA_DIR/certs/ca.crt if it is there)");
-  command.add_flag("--insecure", arguments.insecure, "Trust any certificate");
-  auto* certificate = command.add_option("--cert", arguments.certificate_file,
-                                         "Certificate of the clients, with --key");
-  certificate->needs(command.add_option("--key", arguments.key_file, "Its key"));
+  add_client_tls_options(command, arguments.tls, "clients");
   if (arguments.scenario == BenchScenario::kConnect) return;
   command.add_option("--topic", arguments.topic,
                      "What topics begin with (default: one that is new each time)");

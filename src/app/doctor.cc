@@ -28,6 +28,12 @@ bool takes_tls(const DoctorRequest& request) {
                              [](const auto& each) { return each.protocols.any_tls(); });
 }
 
+Finding skipped(Finding finding, std::string why) {
+  finding.verdict = Verdict::kSkipped;
+  finding.found = std::move(why);
+  return finding;
+}
+
 std::string size_text(uint64_t bytes) {
   constexpr std::array kUnits = {"bytes", "KiB", "MiB", "GiB", "TiB"};
   auto size = static_cast<double>(bytes);

@@ -75,6 +75,8 @@ enum class ClockState : uint8_t { kSynchronised, kFree, kUnknown };
 
 // --- Words that the findings share ------------------------------------------------------------
 
+// It cannot be told here, for that reason.
+[[nodiscard]] Finding skipped(Finding finding, std::string why);
 [[nodiscard]] bool takes_tls(const DoctorRequest& request);
 [[nodiscard]] std::string size_text(uint64_t bytes);  // "14.8 KiB"
 // For good: a file that the machine reads at each start.

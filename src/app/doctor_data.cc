@@ -8,9 +8,11 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <utility>
 
 #include "app/doctor.h"
 #include "app/output.h"
+#include "app/text_file.h"
 #include "app/tls_keeper.h"
 #include "net/certificate.h"
 #include "net/certificate_check.h"
@@ -25,11 +27,6 @@ namespace fairlead {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool is_there(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
 
 // Where it will be, when it is not there yet.
 fs::path nearest_directory(const fs::path& path) {
@@ -108,9 +105,7 @@ Finding examine_space(const fs::path& place, const DoctorRequest& request) {
   std::error_code error;
   const fs::space_info space = fs::space(place, error);
   if (error) {
-    finding.verdict = Verdict::kSkipped;
-    finding.found = "the file system does not tell";
-    return finding;
+    return skipped(std::move(finding), "the file system does not tell");
   }
   finding.found = size_text(space.available) + " free";
   if (space.available >= wanted) return finding;
@@ -175,9 +170,8 @@ Finding examine_database(Finding finding, const fs::path& file, const DoctorRequ
                          Check check) {
   finding.wanted = "opens, and is sound";
   if (request.server_process) {
-    finding.verdict = Verdict::kSkipped;
-    finding.found = "in use by the server, process " + std::to_string(*request.server_process);
-    return finding;
+    return skipped(std::move(finding),
+                   "in use by the server, process " + std::to_string(*request.server_process));
   }
   if (!is_there(file)) {
     finding.found = "not there yet; the server makes it";

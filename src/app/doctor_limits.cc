@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "app/doctor.h"
 #include "app/output.h"
@@ -39,9 +40,7 @@ Finding examine_value(const SystemFiles& files, const KernelValue& value) {
   finding.wanted = "at least " + grouped(value.wanted) + value.why;
   const auto found = files.number(value.path);
   if (!found) {
-    finding.verdict = Verdict::kSkipped;
-    finding.found = "/" + std::string(value.path) + " cannot be read here";
-    return finding;
+    return skipped(std::move(finding), "/" + std::string(value.path) + " cannot be read here");
   }
   finding.found = grouped(*found);
   if (*found >= value.wanted) return finding;
@@ -63,9 +62,7 @@ Finding examine_open_files(const SystemFiles& files, const DoctorRequest& reques
   const bool unlimited = line && line->find("unlimited") != std::string::npos;
   const auto limits = leading_numbers(line.value_or(""));
   if (!unlimited && limits.size() < 2) {
-    finding.verdict = Verdict::kSkipped;
-    finding.found = "/proc/" + process + "/limits cannot be read here";
-    return finding;
+    return skipped(std::move(finding), "/proc/" + process + "/limits cannot be read here");
   }
   const std::string whose = request.server_process ? " of process " + process : "";
   finding.found = unlimited ? "unlimited"
@@ -108,9 +105,7 @@ Finding examine_buffers(const SystemFiles& files, const DoctorRequest& request) 
                    size_text(pages * page) + "): one for each connection, as in a storm";
   const auto found = files.numbers("proc/sys/net/ipv4/tcp_mem");
   if (found.size() != 3) {
-    finding.verdict = Verdict::kSkipped;
-    finding.found = "/proc/sys/net/ipv4/tcp_mem cannot be read here";
-    return finding;
+    return skipped(std::move(finding), "/proc/sys/net/ipv4/tcp_mem cannot be read here");
   }
   finding.found = grouped(found[0]) + " " + grouped(found[1]) + " " + grouped(found[2]) +
                   " pages (up to " + size_text(found[2] * page) + ")";

@@ -1,6 +1,7 @@
 #include <sys/timex.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "app/doctor.h"
 #include "app/output.h"
@@ -43,9 +44,7 @@ Finding examine_memory(const SystemFiles& files, const DoctorRequest& request) {
                    " (session.total_queue_bytes and retained.bytes)";
   const auto limit = memory_limit(files);
   if (!limit) {
-    finding.verdict = Verdict::kSkipped;
-    finding.found = "/proc/meminfo cannot be read here";
-    return finding;
+    return skipped(std::move(finding), "/proc/meminfo cannot be read here");
   }
   finding.found = size_text(*limit);
   if (need.bytes > *limit) {
@@ -68,9 +67,7 @@ Finding examine_overcommit(const SystemFiles& files, const DoctorRequest& reques
                   .what = "Whether the kernel gives memory only while all that is promised fits."};
   const auto mode = files.number("proc/sys/vm/overcommit_memory");
   if (!mode) {
-    finding.verdict = Verdict::kSkipped;
-    finding.found = "/proc/sys/vm/overcommit_memory cannot be read here";
-    return finding;
+    return skipped(std::move(finding), "/proc/sys/vm/overcommit_memory cannot be read here");
   }
   finding.found = "vm.overcommit_memory = " + std::to_string(*mode);
   constexpr uint64_t kStrict = 2;
@@ -118,9 +115,7 @@ Finding examine_cores(const SystemFiles& files, const DoctorRequest& request) {
                       "handshakes after a restart are what takes longest."};
   const auto cores = processor_count(files);
   if (!cores) {
-    finding.verdict = Verdict::kSkipped;
-    finding.found = "/sys/devices/system/cpu/online cannot be read here";
-    return finding;
+    return skipped(std::move(finding), "/sys/devices/system/cpu/online cannot be read here");
   }
   finding.found = grouped(*cores) + (*cores == 1 ? " core, " : " cores, ") +
                   grouped(request.shard_count) + (request.shard_count == 1 ? " shard" : " shards");
@@ -142,9 +137,7 @@ Finding examine_governor(const SystemFiles& files) {
   const std::string folder = "sys/devices/system/cpu/cpu0/cpufreq/";
   const auto governor = files.text(folder + "scaling_governor");
   if (!governor) {
-    finding.verdict = Verdict::kSkipped;
-    finding.found = "the machine does not tell, as most virtual ones do not";
-    return finding;
+    return skipped(std::move(finding), "the machine does not tell, as most virtual ones do not");
   }
   finding.found = *governor;
   finding.wanted = "performance or schedutil";
@@ -171,9 +164,7 @@ Finding examine_kernel(const SystemFiles& files) {
   const auto minor = leading_numbers(
       dot == std::string::npos ? std::string_view() : std::string_view(*release).substr(dot + 1));
   if (major.empty() || minor.empty()) {
-    finding.verdict = Verdict::kSkipped;
-    finding.found = "/proc/sys/kernel/osrelease cannot be read here";
-    return finding;
+    return skipped(std::move(finding), "/proc/sys/kernel/osrelease cannot be read here");
   }
   finding.found = "Linux " + *release;
   const auto older = [&](const uint64_t(&than)[2]) {
@@ -209,9 +200,7 @@ Finding examine_clock(ClockState state) {
       finding.remedy = "apt-get install chrony, or timedatectl set-ntp true";
       return finding;
     case ClockState::kUnknown:
-      finding.verdict = Verdict::kSkipped;
-      finding.found = "the kernel does not tell here";
-      return finding;
+      return skipped(std::move(finding), "the kernel does not tell here");
   }
   unreachable();
 }

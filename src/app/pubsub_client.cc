@@ -11,6 +11,7 @@
 
 #include "app/command.h"
 #include "app/pubsub_command.h"
+#include "app/text_file.h"
 #include "base/random.h"
 
 namespace fairlead {
@@ -69,6 +70,17 @@ bool fill_application(CommandContext& context, const ClientArguments& told,
 
 }  // namespace
 
+void add_client_tls_options(CLI::App& command, ClientTlsArguments& arguments,
+                            std::string_view whose) {
+  command.add_option("--ca", arguments.ca_file,
+                     "CA certificate to trust (default: DATA_DIR/certs/ca.crt if it is there)");
+  command.add_flag("--insecure", arguments.insecure, "Trust any certificate");
+  auto* certificate =
+      command.add_option("--cert", arguments.certificate_file,
+                         "Certificate of the " + std::string(whose) + ", with --key");
+  certificate->needs(command.add_option("--key", arguments.key_file, "Its key"));
+}
+
 void add_client_options(CLI::App& command, ClientArguments& arguments) {
   command.add_option("--url", arguments.url, "mqtt://, mqtts://, ws:// or wss:// of the server")
       ->capture_default_str();
@@ -91,12 +103,7 @@ void add_client_options(CLI::App& command, ClientArguments& arguments) {
   password.file->needs(user);
   command.add_option("-i,--client-id", arguments.client_id,
                      "MQTT client id; of a device, what stands before the bars");
-  command.add_option("--ca", arguments.ca_file,
-                     "CA certificate to trust (default: DATA_DIR/certs/ca.crt if it is there)");
-  command.add_flag("--insecure", arguments.insecure, "Trust any certificate");
-  auto* certificate = command.add_option("--cert", arguments.certificate_file,
-                                         "Certificate of the client, with --key");
-  certificate->needs(command.add_option("--key", arguments.key_file, "Its key"));
+  add_client_tls_options(command, arguments.tls, "client");
   command.add_option("--mqtt-version", arguments.version, "3.1, 3.1.1 or 5")
       ->check(CLI::IsMember(names_of(versions())))
       ->capture_default_str();
@@ -112,8 +119,7 @@ void add_client_options(CLI::App& command, ClientArguments& arguments) {
 
 std::string trusted_ca_file(const CommandContext& context, const std::string& told) {
   const std::filesystem::path own_root = context.data_dir / "certs" / "ca.crt";
-  std::error_code ignored;
-  if (told.empty() && std::filesystem::exists(own_root, ignored)) return own_root.string();
+  if (told.empty() && is_there(own_root)) return own_root.string();
   return told;
 }
 
@@ -125,10 +131,10 @@ std::optional<sdk::Options> client_options(CommandContext& context,
   options.version = versions().at(arguments.version);
   options.session = arguments.persistent ? sdk::SessionMode::kPersistent : sdk::SessionMode::kClean;
   options.keep_alive = std::chrono::seconds{arguments.keep_alive_seconds};
-  options.tls.trust = arguments.insecure ? sdk::Trust::kAnyCertificate : sdk::Trust::kVerify;
-  options.tls.ca_file = trusted_ca_file(context, arguments.ca_file);
-  options.tls.certificate_file = arguments.certificate_file;
-  options.tls.key_file = arguments.key_file;
+  options.tls.trust = arguments.tls.insecure ? sdk::Trust::kAnyCertificate : sdk::Trust::kVerify;
+  options.tls.ca_file = trusted_ca_file(context, arguments.tls.ca_file);
+  options.tls.certificate_file = arguments.tls.certificate_file;
+  options.tls.key_file = arguments.tls.key_file;
   const bool filled = arguments.device.empty()
                           ? fill_application(context, arguments, command, options)
                           : fill_device(context, arguments, options);

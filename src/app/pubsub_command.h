@@ -23,6 +23,18 @@ namespace fairlead {
 
 struct CommandContext;
 
+// Whom a client trusts, and the certificate that it shows.
+struct ClientTlsArguments {
+  std::string ca_file;
+  std::string certificate_file;
+  std::string key_file;
+  bool insecure = false;
+};
+
+// `whose`: "client" or "clients", for the help.
+void add_client_tls_options(CLI::App& command, ClientTlsArguments& arguments,
+                            std::string_view whose);
+
 // The options of both: where to, and as whom.
 struct ClientArguments {
   std::string url = "ws://127.0.0.1:8443";
@@ -33,11 +45,8 @@ struct ClientArguments {
   std::string user;
   ToldSecret password;
   std::string client_id;
-  std::string ca_file;
-  std::string certificate_file;
-  std::string key_file;
+  ClientTlsArguments tls;
   std::string version = "3.1.1";
-  bool insecure = false;
   bool persistent = false;
   unsigned qos = 0;
   unsigned keep_alive_seconds = 60;

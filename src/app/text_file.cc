@@ -31,6 +31,11 @@ int write_all(int fd, std::string_view text) {
 
 }  // namespace
 
+bool is_there(const std::filesystem::path& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(path, ignored);
+}
+
 Result<std::string> read_text_file(const std::string& path) {
   UniqueFd file;
   if (path != "-") {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <string_view>
 
@@ -9,6 +10,9 @@
 // error names the file.
 
 namespace fairlead {
+
+// False where it cannot be told, too.
+[[nodiscard]] bool is_there(const std::filesystem::path& path);
 
 [[nodiscard]] Result<std::string> read_text_file(const std::string& path);
 

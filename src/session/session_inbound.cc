@@ -76,13 +76,15 @@ void Session::on_publish(const PublishPacket& packet, Effects& effects, Instant 
     if (!can_be_told) return refuse(fine.error(), effects);
     return acknowledge(packet, fine.error().code, fine.error().sentence, effects);
   }
-  const bool disk_takes_it = effects.keeper().accepts();
-  if (packet.qos != Qos::kAtMostOnce && (!disk_takes_it || waiting_.total().full())) {
-    return refuse_unstorable(packet, *topic,
-                             disk_takes_it
-                                 ? "PUBLISH: as much waits for clients as the server may hold"
-                                 : "PUBLISH: the server cannot write to its disk now",
-                             effects);
+  if (packet.qos != Qos::kAtMostOnce) {
+    if (!effects.keeper().accepts()) {
+      return refuse_unstorable(packet, *topic, "PUBLISH: the server cannot write to its disk now",
+                               effects);
+    }
+    if (waiting_.total().full()) {
+      return refuse_unstorable(
+          packet, *topic, "PUBLISH: as much waits for clients as the server may hold", effects);
+    }
   }
   admit(packet, *topic, effects, now);
 }

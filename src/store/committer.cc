@@ -168,11 +168,12 @@ bool Committer::commit() {
   for (RecordBatch& batch : handed_) {
     if (!batch.empty()) batches.push_back(&batch);
   }
-  if (!batches.empty() && !write(batches)) return false;
+  const Load load = load_of_handed();
+  if (!batches.empty() && !write(batches, load)) return false;
   committed_.store(newest() - 1, std::memory_order_release);
   wake_all();
   const std::lock_guard lock(mutex_);
-  last_load_ = load_of_handed();
+  last_load_ = load;
   for (RecordBatch& batch : handed_) {
     if (batch.bytes() > kSpareBytesMax) continue;
     batch.clear();
@@ -189,11 +190,12 @@ Committer::Load Committer::load_of_handed() const {
     load.puts += batch.puts().size();
     load.struck += batch.struck();
     load.erasures += batch.erasures().size();
+    load.bytes += batch.bytes();
   }
   return load;
 }
 
-bool Committer::write(const std::vector<RecordBatch*>& batches) {
+bool Committer::write(const std::vector<RecordBatch*>& batches, const Load& load) {
   if (!commit_began_) commit_began_ = SteadyClock::now();
   const Status status = store_.commit(batches);
   const std::lock_guard lock(mutex_);
@@ -212,10 +214,8 @@ bool Committer::write(const std::vector<RecordBatch*>& batches) {
   ++figures_.commits;
   figures_.commit_microseconds += us;
   figures_.slowest_microseconds = std::max(figures_.slowest_microseconds, us);
-  for (const RecordBatch* batch : batches) {
-    figures_.records += batch->puts().size() + batch->erasures().size();
-    figures_.bytes += batch->bytes();
-  }
+  figures_.records += load.puts + load.erasures;
+  figures_.bytes += load.bytes;
   return true;
 }
 

@@ -53,6 +53,7 @@ class Committer {
     std::size_t puts = 0;
     std::size_t struck = 0;
     std::size_t erasures = 0;
+    std::size_t bytes = 0;  // of what is to be put
   };
   // How long after such a commit began the next one is to begin. To wait pays where receivers are
   // there and acknowledge: what they do meanwhile need not be written. And where many records come
@@ -125,7 +126,7 @@ class Committer {
   [[nodiscard]] bool wait_for_work(std::unique_lock<std::mutex>& lock);
   void close_if_complete(uint64_t epoch);
   [[nodiscard]] Load load_of_handed() const;
-  [[nodiscard]] bool write(const std::vector<RecordBatch*>& batches);
+  [[nodiscard]] bool write(const std::vector<RecordBatch*>& batches, const Load& load);
   void keep_house();
   void wake_all();
 
