@@ -53,6 +53,11 @@ bool Committer::flush(milliseconds limit) {
          committed() >= wanted;
 }
 
+std::chrono::microseconds Committer::gap() const {
+  const std::lock_guard lock(mutex_);
+  return gap_;
+}
+
 Committer::Figures Committer::figures() const {
   const std::lock_guard lock(mutex_);
   Figures figures = figures_;
@@ -125,8 +130,7 @@ void Committer::run() {
     }
     if (SteadyClock::now() >= next_house_) keep_house();
     lock.lock();
-    changed_.wait_until(lock, began + gap_after(last_load_, options_.gap),
-                        [&] { return stopping_; });
+    changed_.wait_until(lock, began + gap_, [&] { return stopping_; });
   }
 }
 
@@ -173,7 +177,7 @@ bool Committer::commit() {
   committed_.store(newest() - 1, std::memory_order_release);
   wake_all();
   const std::lock_guard lock(mutex_);
-  last_load_ = load;
+  if (!load.empty()) gap_ = gap_after(load, options_.gap);
   for (RecordBatch& batch : handed_) {
     if (batch.bytes() > kSpareBytesMax) continue;
     batch.clear();

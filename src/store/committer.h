@@ -54,11 +54,15 @@ class Committer {
     std::size_t struck = 0;
     std::size_t erasures = 0;
     std::size_t bytes = 0;  // of what is to be put
+    [[nodiscard]] bool empty() const { return puts + struck + erasures == 0; }
   };
   // How long after such a commit began the next one is to begin. To wait pays where receivers are
   // there and acknowledge: what they do meanwhile need not be written. And where many records come
   // together. A few for who is away are written at once: somebody waits for the acknowledgement.
   [[nodiscard]] static std::chrono::microseconds gap_after(const Load& load, milliseconds gap);
+  // The one that follows the last commit. One with nothing in it says nothing about what is to
+  // come: it leaves the gap as it was.
+  [[nodiscard]] std::chrono::microseconds gap() const;
 
   // `wake(shard)` makes a shard take a turn; called on any thread, until stop().
   Committer(RecordStore store, const Options& options, uint16_t shard_count,
@@ -148,7 +152,7 @@ class Committer {
   uint16_t entered_ = 0;  // shards that are in the newest epoch
   std::chrono::steady_clock::time_point next_house_{};
   std::vector<RecordBatch> handed_;  // of the epoch that is being closed
-  Load last_load_;                   // of the epoch that was committed last
+  std::chrono::microseconds gap_{0};
   std::optional<std::chrono::steady_clock::time_point> commit_began_;
   std::vector<RecordBatch> spare_;
   Figures figures_;

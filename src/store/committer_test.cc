@@ -361,8 +361,60 @@ TEST(Committer, WaitsWhereWaitingPays) {
   EXPECT_EQ(gap({.puts = 4, .struck = 1}), kGap) << "receivers acknowledge meanwhile";
   EXPECT_EQ(gap({.puts = 4, .erasures = 1}), kGap);
   EXPECT_EQ(gap({.puts = 100, .struck = 10, .erasures = 10}), microseconds(781));
-  EXPECT_EQ(gap({}), kGap);
   EXPECT_EQ(Committer::gap_after({.puts = 9, .struck = 9}, milliseconds(0)), microseconds(0));
+}
+
+// One shard, whose turns and the committer's steps the test takes itself.
+struct StepByStep {
+  StepByStep() : committer(open_store(dir), {.gap = kGap}, 1, [](uint16_t) {}) {}
+  RecordId put() { return journal.put(Table::kSession, RecordId::kNone, as_bytes("s")); }
+  void end_turn() { (void)journal.end_turn(); }
+  void commit() {
+    committer.close_epoch();
+    end_turn();
+    ASSERT_TRUE(committer.handed_over());
+    ASSERT_TRUE(committer.commit());
+    end_turn();
+  }
+
+  static constexpr milliseconds kGap{2};
+  TempDir dir;
+  Committer committer;
+  Journal journal{0, &committer, WallTime{}};
+};
+
+// Each commit was followed by one with nothing in it, and that one by the whole gap: a publisher
+// that waits for each answer had to wait for that, too.
+TEST(Committer, WhatIsBeingClosedDoesNotMakeAnEmptyCommitBehindIt) {
+  StepByStep world;
+  (void)world.put();
+  world.end_turn();
+  ASSERT_TRUE(world.committer.has_work());
+  world.commit();
+  EXPECT_FALSE(world.committer.has_work());
+  // What is recorded in the turn that enters the next epoch is of the one that is being closed.
+  (void)world.put();
+  world.end_turn();
+  world.committer.close_epoch();
+  (void)world.put();
+  world.end_turn();
+  ASSERT_TRUE(world.committer.commit());
+  EXPECT_FALSE(world.committer.has_work());
+  EXPECT_EQ(world.committer.figures().records, 3u);
+}
+
+TEST(Committer, EmptyCommitLeavesTheGapAsItWas) {
+  StepByStep world;
+  const RecordId id = world.put();
+  world.commit();
+  EXPECT_EQ(world.committer.gap(), std::chrono::microseconds(7));
+  world.commit();
+  EXPECT_EQ(world.committer.gap(), std::chrono::microseconds(7)) << "somebody waits";
+  world.journal.erase(Table::kSession, id);
+  world.commit();
+  EXPECT_EQ(world.committer.gap(), StepByStep::kGap);
+  world.commit();
+  EXPECT_EQ(world.committer.gap(), StepByStep::kGap) << "somebody acknowledges";
 }
 
 TEST(Committer, HoldsWhatShardsHoldWhenAllIsFlushed) {

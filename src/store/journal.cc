@@ -39,7 +39,10 @@ void Journal::end_mail(uint64_t epoch) {
 
 bool Journal::end_turn() {
   if (!committer_) return false;
-  if (!newest_.empty() || commit_wanted_) committer_->announce_work();
+  // What is of an epoch that is being closed is committed with it: announced once more it would
+  // have an epoch with nothing in it begin at once, for which the next message has to wait.
+  const bool closes = committer_->newest() > newest_.number;
+  if (!closes && (!newest_.empty() || commit_wanted_)) committer_->announce_work();
   commit_wanted_ = false;
   for (const auto& [epoch, count] : mail_done_) committer_->mail_done(epoch, count);
   mail_done_.clear();
