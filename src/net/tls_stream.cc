@@ -145,7 +145,12 @@ TlsStream& TlsStream::operator=(TlsStream&& other) noexcept {
   return *this;
 }
 
-TlsStream::~TlsStream() { SSL_free(ssl_); }
+// Without a word about the end the library would spoil the session, which outlives connections that
+// just break (RFC 5246 section 7.2.1), and look for it in a cache that we do not have.
+TlsStream::~TlsStream() {
+  if (ssl_ != nullptr && usable_) SSL_set_shutdown(ssl_, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+  SSL_free(ssl_);
+}
 
 TlsProgress TlsStream::feed_to(MutableBytes cipher_in, ByteBuffer& cipher_out,
                                MutableBytes plain_scratch, PlainSink on_plain, void* sink) {
@@ -252,6 +257,12 @@ std::string_view TlsStream::application_protocol() const {
   unsigned length = 0;
   SSL_get0_alpn_selected(ssl_, &name, &length);
   return {reinterpret_cast<const char*>(name), length};
+}
+
+std::string_view TlsStream::peer_key_type() const {
+  const X509* certificate = SSL_get0_peer_certificate(ssl_);
+  const EVP_PKEY* key = certificate != nullptr ? X509_get0_pubkey(certificate) : nullptr;
+  return key != nullptr ? EVP_PKEY_get0_type_name(key) : "";
 }
 
 std::string TlsStream::peer_certificate_subject() const {

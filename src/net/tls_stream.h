@@ -105,6 +105,7 @@ class TlsStream {
   [[nodiscard]] std::string_view version() const;  // "TLSv1.3"
   [[nodiscard]] std::string_view cipher() const;   // "TLS_AES_256_GCM_SHA384"
   [[nodiscard]] std::string_view application_protocol() const;  // chosen by ALPN, or empty
+  [[nodiscard]] std::string_view peer_key_type() const;  // of its certificate: "RSA", "EC", ""
   // RFC 2253 text of the verified peer certificate's subject, and its common name; or empty.
   [[nodiscard]] std::string peer_certificate_subject() const;
   [[nodiscard]] std::string peer_certificate_common_name() const;

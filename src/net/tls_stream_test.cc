@@ -197,6 +197,18 @@ TEST(TlsStream, ClientRefusesAWrongNameAndAWrongRoot) {
   EXPECT_TRUE(careless.handshake());
 }
 
+TEST(TlsStream, AClientKnowsWithWhichKindOfKeyTheServerProvedItself) {
+  const auto key_type = [](TlsCertificateSet set) {
+    Pair pair(server_context({.certificates = {std::move(set)}}), client_context());
+    EXPECT_EQ(pair.client.stream.peer_key_type(), "");
+    EXPECT_TRUE(pair.handshake());
+    return std::string(pair.client.stream.peer_key_type());
+  };
+  EXPECT_EQ(key_type({{device_authority().rsa()}}), "RSA");
+  EXPECT_EQ(key_type({{device_authority().ec()}}), "EC");
+  EXPECT_EQ(key_type(device_authority().both()), "EC");
+}
+
 TEST(TlsStream, ResumesBySharedTicketKeysAcrossAReload) {
   const auto keys = TlsTicketKeys::generate();
   const auto before = server_context({.ticket_keys = keys});
@@ -214,6 +226,22 @@ TEST(TlsStream, ResumesBySharedTicketKeysAcrossAReload) {
     second.client.send("again");
     ASSERT_TRUE(second.talk());
     EXPECT_EQ(second.server.plain, "again");
+  }
+}
+
+TEST(TlsStream, ASessionOutlivesAConnectionThatEndsWithoutAWord) {
+  const auto server = server_context();
+  for (const bool old : {false, true}) {
+    const auto client = client_context({.tls12_only = old});
+    TlsSession session;
+    {
+      Pair first(server, client);
+      ASSERT_TRUE(first.handshake());
+      session = first.client.stream.session();
+    }
+    Pair second(server, client, "localhost", &session);
+    ASSERT_TRUE(second.handshake());
+    EXPECT_TRUE(second.client.stream.session_resumed());
   }
 }
 
