@@ -21,6 +21,7 @@ struct Arguments {
   std::string address = "127.0.0.1";
   uint16_t port = 0;
   bool tls = false;
+  bool tcp = false;
   unsigned qos = 0;
   std::string user;
   std::string password;
@@ -80,6 +81,8 @@ Json connects(const Plan& plan) {
           {"generator_cpu_seconds", report.cost.own_cpu},
           {"per_broker_cpu_second", ratio(report.accepted, broker_cpu)},
           {"per_second", ratio(report.accepted, report.cost.wall)},
+          {"resumed", report.resumed},
+          {"tls", report.tls},
           {"failed", report.failed},
           {"cause", report.cause}};
 }
@@ -134,6 +137,7 @@ Target target_of(const Arguments& arguments) {
   auto address = SocketAddress::parse(arguments.address, arguments.port);
   if (!address) throw std::runtime_error(address.error().sentence);
   Target target{.address = *address, .host = "localhost", .authority = "localhost"};
+  if (arguments.tcp) target.carrier = Carrier::kTcp;
   if (!arguments.tls) return target;
   auto context = TlsContext::client({.trust = TlsTrust::kAnyCertificate});
   if (!context) throw std::runtime_error(context.error().sentence);
@@ -149,9 +153,12 @@ void add_options(CLI::App& app, Arguments& arguments, Plan& plan) {
   app.add_option("--port", arguments.port)->required();
   app.add_option("--pid", plan.broker_pid, "The broker, for its CPU time and memory")->required();
   app.add_flag("--tls", arguments.tls);
+  app.add_flag("--tcp", arguments.tcp, "MQTT without WebSocket");
+  app.add_flag("--resume", plan.resume, "Resume TLS sessions: connects");
   app.add_option("--qos", arguments.qos)->check(CLI::Range(0, 2));
   app.add_option("--flows", plan.flow_count, "Publishers, each with its own topic");
   app.add_option("--receivers", plan.receiver_count, "Subscribers of each topic");
+  app.add_flag("--fan-in", plan.common_receivers, "Receivers hear all topics, each of them");
   app.add_option("--window", plan.window, "Messages of a publisher on their way")
       ->check(CLI::Range(1, 1'000));
   app.add_option("--payload", plan.payload_bytes);
@@ -167,6 +174,8 @@ void add_options(CLI::App& app, Arguments& arguments, Plan& plan) {
   app.add_option("--queued", arguments.queued_count, "Messages for each session: fill")
       ->check(CLI::Range(0, 10'000));
   app.add_flag("--until-eof", arguments.until_eof, "Latency: measures until standard input ends");
+  app.add_option("--patience", plan.patience_seconds, "Seconds until everybody is connected")
+      ->check(CLI::Range(1.0, 600.0));
   app.add_option("--prefix", plan.name_prefix, "Of client identifiers");
   app.add_option("--user", arguments.user);
   app.add_option("--password", arguments.password);
@@ -196,8 +205,7 @@ void tell_when_measuring(Plan& plan) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Load for a broker of MQTT over WebSocket; prints one JSON object.",
-               "fairlead-bench");
+  CLI::App app("Load for a broker of MQTT; prints one JSON object.", "fairlead-bench");
   Arguments arguments;
   Plan plan;
   add_options(app, arguments, plan);

@@ -258,6 +258,9 @@ ExitCode run_bench(CommandContext& context, BenchArguments& arguments) {
   auto target = find_target(context, arguments);
   if (!target) return context.exit_code;
   plan.target = std::move(*target);
+  if (plan.resume && !plan.target.tls) {
+    return fail(context, ExitCode::kUsage, "--resume is about TLS: mqtts:// and wss://");
+  }
   const std::string run = random_text(kRunCharacters);
   plan.name_prefix = "bench-" + run;
   if (!check_size(context, arguments) || !fill_logins(context, arguments, run)) {
@@ -304,7 +307,11 @@ void add_common_options(CLI::App& command, BenchArguments& arguments) {
       ->capture_default_str();
   add_identity_options(command, arguments.identity);
   add_client_tls_options(command, arguments.tls, "clients");
-  if (arguments.scenario == BenchScenario::kConnect) return;
+  if (arguments.scenario == BenchScenario::kConnect) {
+    command.add_flag("--resume", plan.resume,
+                     "In TLS: offer the broker the session of the connection before");
+    return;
+  }
   command.add_option("--topic", arguments.topic,
                      "What topics begin with (default: one that is new each time)");
 }
@@ -314,7 +321,7 @@ void add_message_options(CLI::App& command, BenchArguments& arguments) {
   command.add_option("-q,--qos", arguments.qos, "0, 1 or 2")
       ->check(CLI::Range(0, 2))
       ->capture_default_str();
-  command.add_option("--payload", plan.payload_bytes, "Bytes; never under 12, with --rate 20")
+  command.add_option("--payload", plan.payload_bytes, "Bytes; never under 8, with --rate 16")
       ->check(CLI::Range(0, 16 << 20))
       ->capture_default_str();
   auto* rate = command.add_option("--rate", plan.rate,

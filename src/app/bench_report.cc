@@ -128,6 +128,7 @@ BenchFigures figures_of(const load::Plan& plan, const load::ConnectsReport& repo
   figures.count("connects", "connects", report.accepted);
   figures.rate("connectsPerSecond", "connects per second",
                per_second(report.accepted, report.cost.wall));
+  if (plan.resume) figures.count("resumed", "with a resumed session", report.resumed);
   figures.count("failed", "failed", report.failed);
   figures.percentiles("connect", "until connack", report.took);
   figures.cost(report.cost, report.accepted);

@@ -51,12 +51,13 @@ struct Client::FrameSink {
 };
 
 Client::Client(Loop& loop, FlushList& flushes, const Target& target, Login login,
-               ClientEvents& events)
+               ClientEvents& events, const TlsSession* resume)
     : loop_(loop),
       flushes_(flushes),
       target_(target),
       login_(std::move(login)),
       events_(events),
+      resume_(resume),
       frames_(Role::kClient, {.message_bytes_max = kPacketBytesMax, .text = TextFrames::kRefuse}),
       packets_(target.version, kPacketBytesMax) {
   auto fd = start_connect(target.address);
@@ -107,7 +108,7 @@ void Client::on_connected() {
   want(IoInterest::kRead);
   if (!target_.tls) return on_carrier_ready();
   stage_ = Stage::kTls;
-  tls_.emplace(TlsStream::client(target_.tls, target_.host));
+  tls_.emplace(TlsStream::client(target_.tls, target_.host, resume_));
   (void)tls_->feed({}, out_, loop_.scratch(), [](MutableBytes) {});
 }
 

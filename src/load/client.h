@@ -66,7 +66,9 @@ class FlushList {
 // Thread of the loop; what it refers to outlives it.
 class Client final : private IoHandler {
  public:
-  Client(Loop& loop, FlushList& flushes, const Target& target, Login login, ClientEvents& events);
+  // With TLS: `resume` is offered to the broker; it is read until the connection is there.
+  Client(Loop& loop, FlushList& flushes, const Target& target, Login login, ClientEvents& events,
+         const TlsSession* resume = nullptr);
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
@@ -93,6 +95,8 @@ class Client final : private IoHandler {
   [[nodiscard]] std::size_t unsent_bytes() const { return plain_out_.size() + out_.size(); }
   // Messages of QoS 1 and 2 that the broker takes without an acknowledgement; once ready.
   [[nodiscard]] uint16_t receive_maximum() const { return receive_maximum_; }
+  // The TLS that there is; nothing before the connection, and without TLS.
+  [[nodiscard]] const TlsStream* tls() const { return tls_ ? &*tls_ : nullptr; }
 
  private:
   enum class Stage : uint8_t { kConnecting, kTls, kUpgrade, kAwaitConnack, kReady, kClosed };
@@ -122,6 +126,7 @@ class Client final : private IoHandler {
   const Target& target_;
   Login login_;
   ClientEvents& events_;
+  const TlsSession* resume_;
   UniqueFd fd_;
   std::optional<TlsStream> tls_;
   FrameReader frames_;

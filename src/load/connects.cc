@@ -12,6 +12,12 @@ constexpr milliseconds kTellInterval{200};
 
 using Clock = std::chrono::steady_clock;
 
+std::string tls_text(const TlsStream& tls) {
+  std::string text(tls.version());
+  text.append(" ").append(tls.cipher()).append(" ").append(tls.peer_key_type());
+  return text;
+}
+
 // Clients come and go: TCP, TLS, upgrade, CONNECT, CONNACK, DISCONNECT, and the broker closes. So
 // many at a time as plan.concurrent_count, but no device twice at a time.
 class Connects final : public ClientEvents {
@@ -24,6 +30,7 @@ class Connects final : public ClientEvents {
   Result<ConnectsReport> run() {
     run_for(Phase::kWarmingUp, plan_.warm_up_seconds);
     const uint64_t accepted_before = report_.accepted;
+    const uint64_t resumed_before = report_.resumed;
     const Stretch stretch(plan_.broker_pid);
     report_.took.clear();
     run_for(Phase::kMeasuring, plan_.seconds);
@@ -33,11 +40,13 @@ class Connects final : public ClientEvents {
                     report_.failed > 0 ? report_.cause : "nobody was connected in this time"};
     }
     report_.accepted -= accepted_before;
+    report_.resumed -= resumed_before;
     return std::move(report_);
   }
 
  private:
   struct Slot {
+    TlsSession session;  // of its last client
     std::unique_ptr<Client> client;
     Clock::time_point born{};
   };
@@ -74,7 +83,8 @@ class Connects final : public ClientEvents {
     if (alive) fail("a connection took more than five seconds");
     slot.client.reset();
     slot.born = now;
-    slot.client = std::make_unique<Client>(loop_, flushes_, plan_.target, next_login(index), *this);
+    slot.client = std::make_unique<Client>(loop_, flushes_, plan_.target, next_login(index), *this,
+                                           &slot.session);
     slot.client->tag = index;
   }
 
@@ -94,7 +104,16 @@ class Connects final : public ClientEvents {
   void on_ready(Client& client) override {
     ++report_.accepted;
     report_.took.record(Clock::now() - slots_[client.tag].born);
+    if (client.tls()) note_tls(*client.tls(), slots_[client.tag]);
     client.send_packet(mqtt::DisconnectPacket{});
+  }
+
+  // A broker has sent its tickets before the CONNACK, in TLS 1.3 too.
+  void note_tls(const TlsStream& tls, Slot& slot) {
+    if (report_.tls.empty()) report_.tls = tls_text(tls);
+    if (tls.session_resumed()) ++report_.resumed;
+    if (!plan_.resume) return;
+    if (TlsSession session = tls.session(); session.valid()) slot.session = std::move(session);
   }
   void on_packet(Client&, const mqtt::FixedHeader&, Bytes) override {}
   void on_closed(Client& client, const std::string& why) override {

@@ -29,6 +29,7 @@ struct Plan {
   double patience_seconds = 60;          // for everybody to be connected
   std::size_t concurrent_count = 50;     // connects under way
   std::size_t connection_count = 5'000;  // idle
+  bool resume = false;  // whoever connects again in TLS offers the session that it had
 
   // Publishers with a topic each. A topic has its own receivers, or all of them hear all topics.
   std::size_t flow_count = 100;

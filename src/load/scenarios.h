@@ -30,9 +30,11 @@ struct TrafficReport {
 struct ConnectsReport {
   Cost cost;
   uint64_t accepted = 0;
-  uint64_t failed = 0;  // warm-up included
-  std::string cause;    // of the last failure
-  Histogram took;       // from the first packet to CONNACK
+  uint64_t resumed = 0;  // of them, by the broker's word: an offer may be declined
+  uint64_t failed = 0;   // warm-up included
+  std::string cause;     // of the last failure
+  std::string tls;       // of the first connection, with what the broker proved who it is
+  Histogram took;        // from the first packet to CONNACK
 };
 // Clients come and go.
 [[nodiscard]] Result<ConnectsReport> run_connects(const Plan& plan);

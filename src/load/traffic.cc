@@ -2,6 +2,7 @@
 
 #include "load/crowd.h"
 #include "load/due_timer.h"
+#include "load/message_stamp.h"
 #include "load/scenarios.h"
 #include "load/schedule.h"
 
@@ -13,13 +14,6 @@ constexpr double kFinishSecondsMax = 30;
 constexpr uint64_t kPacketIds = 65'535;
 // With a rate: what waits for a broker that does not read. The rest waits unsent.
 constexpr std::size_t kUnsentBytesMax = 1 << 20;
-
-// What each payload begins with.
-constexpr std::size_t kSequenceAt = 0;
-constexpr std::size_t kFlowAt = 8;
-constexpr std::size_t kDueAt = 12;  // with a rate
-constexpr std::size_t kHeadBytes = 12;
-constexpr std::size_t kHeadBytesWithDue = 20;
 
 using Clock = std::chrono::steady_clock;
 
@@ -153,8 +147,7 @@ void Traffic::prepare(std::size_t index) {
   flow.number = index;
   flow.counts.resize(plan_.window);
   flow.sent_at.resize(plan_.window);
-  std::string payload(payload_size(plan_), 'x');
-  store_be(reinterpret_cast<std::byte*>(payload.data()) + kFlowAt, static_cast<uint32_t>(index));
+  const std::string payload(payload_size(plan_), 'x');
   const std::string name = topic(index);
   mqtt::PublishPacket packet;
   packet.topic = name;
@@ -211,11 +204,11 @@ void Traffic::send_next(FlowState& flow) {
   if (wants_acknowledgements()) {
     store_be(flow.packet.data() + flow.id_at, static_cast<uint16_t>(flow.sent % kPacketIds + 1));
   }
-  store_be(payload + kSequenceAt, flow.sent);
+  MessageStamp{flow.number, flow.sent}.write(payload);
   if (paced()) {
     const Clock::time_point due = schedule_->due(flow.sent * flows_.size() + flow.number);
     if (measuring_) report_.send_lags.record(Clock::now() - due);
-    store_be(payload + kDueAt, static_cast<uint64_t>(due.time_since_epoch().count()));
+    MessageStamp::write_due(payload, due);
   } else if (wants_acknowledgements()) {
     flow.sent_at[flow.sent % plan_.window] = Clock::now();
   }
@@ -240,12 +233,11 @@ milliseconds Traffic::send_what_is_due() {
 // --- Receiving -----------------------------------------------------------------------------------
 
 FlowState* Traffic::flow_of(const mqtt::PublishPacket& packet) {
-  if (packet.payload.size() < (paced() ? kHeadBytesWithDue : kHeadBytes)) return nullptr;
-  const auto number = load_be<uint32_t>(packet.payload.data() + kFlowAt);
-  if (number >= flows_.size()) return nullptr;
-  FlowState& flow = flows_[number];
-  const auto sequence = load_be<uint64_t>(packet.payload.data() + kSequenceAt);
-  return sequence < flow.sent ? &flow : nullptr;
+  if (packet.payload.size() != payload_size(plan_)) return nullptr;
+  const MessageStamp stamp = MessageStamp::read(packet.payload.data());
+  if (stamp.flow >= flows_.size()) return nullptr;
+  FlowState& flow = flows_[stamp.flow];
+  return stamp.sequence < flow.sent ? &flow : nullptr;
 }
 
 void Traffic::on_publish(Client& client, const mqtt::PublishPacket& packet) {
@@ -255,15 +247,12 @@ void Traffic::on_publish(Client& client, const mqtt::PublishPacket& packet) {
   }
   const std::size_t receiver = (client.tag - flows_.size()) % plan_.receiver_count;
   SequenceCheck& check = checks_[flow->number * plan_.receiver_count + receiver];
-  const auto sequence = load_be<uint64_t>(packet.payload.data() + kSequenceAt);
+  const uint64_t sequence = MessageStamp::read(packet.payload.data()).sequence;
   const uint64_t expected = check.next();
   const auto arrival = check.on_message(sequence);
   if (arrival == SequenceCheck::Arrival::kDuplicate) return;
   ++delivered_;
-  if (paced()) {
-    const auto due = load_be<uint64_t>(packet.payload.data() + kDueAt);
-    return record_latency(Clock::time_point(Clock::duration(static_cast<int64_t>(due))));
-  }
+  if (paced()) return record_latency(MessageStamp::read_due(packet.payload.data()));
   if (sequence >= expected) count_for_window(*flow, expected, sequence);
   refill(*flow);
 }
@@ -350,7 +339,8 @@ void Traffic::give_up() {
 }  // namespace
 
 std::size_t payload_size(const Plan& plan) {
-  return std::max(plan.payload_bytes, plan.rate > 0 ? kHeadBytesWithDue : kHeadBytes);
+  return std::max(plan.payload_bytes,
+                  plan.rate > 0 ? MessageStamp::kBytesWithDue : MessageStamp::kBytes);
 }
 
 Result<TrafficReport> run_traffic(const Plan& plan) { return Traffic(plan).run(); }

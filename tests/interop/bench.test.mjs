@@ -77,6 +77,17 @@ for (const scheme of ['mqtt', 'mqtts', 'ws', 'wss']) {
   }
 }
 
+for (const scheme of ['mqtts', 'wss']) {
+  test(`fairlead bench connect --resume counts what was resumed, ${scheme}`, async () => {
+    const words = [...asBackend, '--concurrent', '2'];
+    const full = await measured('connect', at.server.url(scheme), ...words);
+    assert.equal('resumed' in full, false);
+    const again = await measured('connect', at.server.url(scheme), ...words, '--resume');
+    assert.ok(again.resumed > 0);
+    assert.ok(again.resumed >= again.connects - 2, 'the first ones have nothing to resume');
+  });
+}
+
 test('fairlead bench pair with every quality, and a fan-out at a rate', async () => {
   for (const qos of ['0', '1', '2']) {
     const words = ['--pairs', '2', '-q', qos, '--window', '3', '--payload', '1000'];
@@ -212,6 +223,7 @@ test('A command line that makes no sense ends with 2', async () => {
   const wrong = {
     'a scenario': ['juggle', url],
     'an URL': ['pair', 'http://127.0.0.1:1'],
+    'a TLS session without TLS': ['connect', url, '--resume'],
     'two ways to be paced': ['pair', url, '--window', '3', '--rate', '3'],
     'a size': ['pair', url, '--pairs', '0'],
     'too few devices': ['pair', url, '--product', productOf.standard, '--pairs', '1000'],
