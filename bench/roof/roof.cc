@@ -1,11 +1,12 @@
 // The roof of what a broker can reach on a machine: one thread, epoll, and nothing but the bytes of
-// the scenarios pair and fan-out moved from the sender to the receivers, over ws or wss. It knows
+// the benchmark's scenarios moved from the sender to the receivers, over ws, wss or tcp. It knows
 // as much of WebSocket and MQTT as bench clients make it: whole packets in each frame, filters
-// without wildcards, any password, no keep-alive, no sessions, no limits, no checks. Its figures
-// are what a ratio is taken against; it is no broker, and is not installed.
+// without wildcards but a last level of '+', any password, no keep-alive, no sessions, no limits,
+// no checks. Its figures are what a ratio is taken against; it is no broker, and is not installed.
 //
-// fairlead-roof [CERTIFICATE KEY]: with the two files wss, otherwise ws. Prints
-// "listening PROTOCOL on 127.0.0.1:PORT", a port that the kernel chooses.
+// fairlead-roof [CERTIFICATE KEY]: with the two files in TLS. Whether a client speaks WebSocket or
+// bare MQTT its first byte says. Prints "listening on 127.0.0.1:PORT", a port that the kernel
+// chooses.
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -48,15 +49,24 @@ struct Free {
 struct Connection {
   int fd = -1;
   std::unique_ptr<SSL, Free> tls;
-  bool upgraded = false;
+  enum class Carrier : uint8_t { kUnknown, kWebSocket, kTcp };
+  Carrier carrier = Carrier::kUnknown;
   bool dirty = false;  // has output, and is among those to be flushed
   bool waits = false;  // for the socket to be writable
   bool broken = false;
   std::string rest;  // of the last read: the beginning of a frame
   std::string out;
-  std::size_t sent = 0;  // of out
-  std::string topic;     // that it subscribed to
+  std::size_t sent = 0;    // of out
+  std::string filter;      // that it subscribed to
+  uint16_t packet_id = 0;  // of the last message to it
 };
+
+// Of a frame from a server, which is not masked.
+std::string frame_head(std::size_t size) {
+  std::string head(1, static_cast<char>(0x82));
+  if (size < 126) return head += static_cast<char>(size);
+  return head += {126, static_cast<char>(size >> 8), static_cast<char>(size)};
+}
 
 class Roof {
  public:
@@ -67,12 +77,16 @@ class Roof {
   void accept_all();
   void read(Connection& connection);
   [[nodiscard]] std::size_t parse(Connection& connection, char* data, std::size_t size);
+  [[nodiscard]] std::size_t parse_frames(Connection& connection, char* data, std::size_t size);
   [[nodiscard]] std::size_t upgrade(Connection& connection, std::string_view head);
-  void packets(Connection& connection, char* data, std::size_t size);
+  std::size_t packets(Connection& connection, std::string_view data);
   void packet(Connection& connection, std::string_view whole, std::size_t head);
+  void subscribe(Connection& connection, std::string_view body);
   void publish(Connection& connection, std::string_view whole, std::size_t head);
+  void deliver_to(std::string_view filter, std::string_view whole, std::size_t id_at);
   void send(Connection& connection, std::string_view packet);
-  void send_frame(Connection& connection, std::string_view frame);
+  void send_bytes(Connection& connection, std::string_view bytes);
+  void give_up(Connection& connection);
   void flush(Connection& connection);
   [[nodiscard]] static long write_some(Connection& connection, std::string_view bytes);
   void forget(Connection& connection);
@@ -81,7 +95,9 @@ class Roof {
   int epoll_ = -1;
   int listener_ = -1;
   std::array<char, kReadBytes> buffer_{};
-  std::string frame_;
+  std::string frame_;       // scratch, as the next one
+  std::string filter_;      // with a wildcard, of the topic of a message
+  bool wildcards_ = false;  // somebody has subscribed with one
   std::vector<Connection*> dirty_;
   std::vector<Connection*> broken_;
   std::unordered_map<int, std::unique_ptr<Connection>> connections_;
@@ -102,7 +118,7 @@ Roof::Roof(SSL_CTX* tls) : tls_(tls), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
   ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &length);
   epoll_event event{.events = EPOLLIN, .data = {.ptr = nullptr}};
   if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, listener_, &event) != 0) die("epoll_ctl");
-  std::printf("listening %s on 127.0.0.1:%d\n", tls_ ? "wss" : "ws", ntohs(address.sin_port));
+  std::printf("listening on 127.0.0.1:%d\n", ntohs(address.sin_port));
   std::fflush(stdout);
 }
 
@@ -172,15 +188,40 @@ void Roof::read(Connection& connection) {
   } while (connection.tls && SSL_has_pending(connection.tls.get()) != 0 && size < kReadBytes);
   const std::size_t used = parse(connection, buffer_.data(), size);
   connection.rest.assign(buffer_.data() + used, size - used);
-  if (!ended && connection.rest.size() < kReadBytes) return;
+  if (ended || connection.rest.size() == kReadBytes) give_up(connection);
+}
+
+void Roof::give_up(Connection& connection) {
   if (!connection.broken) broken_.push_back(&connection);
   connection.broken = true;
 }
 
-// The frames that are whole, unmasked where they lie; the answer is how many bytes they are.
+// Answers how many of the bytes it has used.
 std::size_t Roof::parse(Connection& connection, char* data, std::size_t size) {
-  std::size_t at = connection.upgraded ? 0 : upgrade(connection, {data, size});
-  while (connection.upgraded && size - at >= 6) {
+  std::size_t at = 0;
+  if (connection.carrier == Connection::Carrier::kUnknown && size > 0) {
+    constexpr char kConnect = 0x10;
+    if (*data == kConnect) {
+      connection.carrier = Connection::Carrier::kTcp;
+    } else {
+      at = upgrade(connection, {data, size});
+    }
+  }
+  switch (connection.carrier) {
+    case Connection::Carrier::kUnknown:
+      return at;
+    case Connection::Carrier::kWebSocket:
+      return at + parse_frames(connection, data + at, size - at);
+    case Connection::Carrier::kTcp:
+      return packets(connection, {data, size});
+  }
+  return at;
+}
+
+// The frames that are whole, unmasked where they lie; the answer is how many bytes they are.
+std::size_t Roof::parse_frames(Connection& connection, char* data, std::size_t size) {
+  std::size_t at = 0;
+  while (size - at >= 6) {
     const auto* head = reinterpret_cast<const unsigned char*>(data + at);
     std::size_t length = head[1] & 0x7fu;
     std::size_t mask_at = 2;
@@ -199,7 +240,7 @@ std::size_t Roof::parse(Connection& connection, char* data, std::size_t size) {
                                       data[at + mask_at + 2], data[at + mask_at + 3]};
     for (std::size_t i = 0; i < length; ++i) body[i] = static_cast<char>(body[i] ^ mask[i & 3]);
     constexpr unsigned kBinary = 2;
-    if ((head[0] & 0x0fu) == kBinary) packets(connection, body, length);
+    if ((head[0] & 0x0fu) == kBinary) packets(connection, {body, length});
     at += body_at + length;
   }
   return at;
@@ -222,28 +263,30 @@ std::size_t Roof::upgrade(Connection& connection, std::string_view head) {
   std::array<unsigned char, 32> text{};
   EVP_EncodeBlock(text.data(), digest.data(), digest.size());
   const std::string accept = reinterpret_cast<const char*>(text.data());
-  send_frame(connection,
+  send_bytes(connection,
              "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
              "Sec-WebSocket-Protocol: mqtt\r\nSec-WebSocket-Accept: " +
                  accept + "\r\n\r\n");
-  connection.upgraded = true;
+  connection.carrier = Connection::Carrier::kWebSocket;
   return end + 4;
 }
 
-// Whole packets, one after the other.
-void Roof::packets(Connection& connection, char* data, std::size_t size) {
-  for (std::size_t at = 0; at + 2 <= size;) {
+// Packets, one after the other; the answer is how many bytes those are that are whole.
+std::size_t Roof::packets(Connection& connection, std::string_view data) {
+  std::size_t at = 0;
+  while (at + 2 <= data.size()) {
     std::size_t length = 0;
     std::size_t head = 1;
-    for (unsigned shift = 0; head <= 4 && at + head < size; shift += 7) {
-      const auto byte = static_cast<unsigned char>(data[at + head++]);
+    unsigned char byte = 0x80;
+    for (unsigned shift = 0; byte >= 0x80 && head <= 4 && at + head < data.size(); shift += 7) {
+      byte = static_cast<unsigned char>(data[at + head++]);
       length |= std::size_t{byte & 0x7fu} << shift;
-      if (byte < 0x80) break;
     }
-    if (size - at < head + length) return;
-    packet(connection, {data + at, head + length}, head);
+    if (byte >= 0x80 || data.size() - at < head + length) break;
+    packet(connection, data.substr(at, head + length), head);
     at += head + length;
   }
+  return at;
 }
 
 void Roof::packet(Connection& connection, std::string_view whole, std::size_t head) {
@@ -254,7 +297,7 @@ void Roof::packet(Connection& connection, std::string_view whole, std::size_t he
   };
   const unsigned type = static_cast<unsigned char>(whole[0]) >> 4;
   if (type == 3) return publish(connection, whole, head);
-  if (body.size() < 2 && type != 12) return;
+  if (body.size() < 2 && type < 12) return;
   switch (type) {
     case 1:  // CONNECT
       return send(connection, std::string_view("\x20\x02\x00\x00", 4));
@@ -262,26 +305,31 @@ void Roof::packet(Connection& connection, std::string_view whole, std::size_t he
       return answer(0x62, 2);
     case 6:  // PUBREL
       return answer(0x70, 2);
-    case 8: {  // SUBSCRIBE: to its first filter
-      if (body.size() < 5) return;
-      const std::size_t length = std::size_t{static_cast<unsigned char>(body[2])} << 8 |
-                                 static_cast<unsigned char>(body[3]);
-      if (body.size() < 5 + length) return;
-      connection.topic = body.substr(4, length);
-      receivers_[connection.topic].push_back(&connection);
-      const std::array<char, 5> suback = {static_cast<char>(0x90), 3, body[0], body[1],
-                                          body[4 + length]};
-      return send(connection, {suback.data(), suback.size()});
-    }
+    case 8:  // SUBSCRIBE
+      return subscribe(connection, body);
     case 12:  // PINGREQ
       return send(connection, std::string_view("\xd0\x00", 2));
+    case 14:  // DISCONNECT
+      return give_up(connection);
     default:
       return;
   }
 }
 
-// To the receivers goes the packet as it came: its identifier is the publisher's, which is enough
-// where each receiver hears of one publisher.
+// To the first filter.
+void Roof::subscribe(Connection& connection, std::string_view body) {
+  if (body.size() < 5) return;
+  const std::size_t length =
+      std::size_t{static_cast<unsigned char>(body[2])} << 8 | static_cast<unsigned char>(body[3]);
+  if (body.size() < 5 + length) return;
+  connection.filter = body.substr(4, length);
+  wildcards_ = wildcards_ || connection.filter.ends_with('+');
+  receivers_[connection.filter].push_back(&connection);
+  const std::array<char, 5> suback = {static_cast<char>(0x90), 3, body[0], body[1],
+                                      body[4 + length]};
+  send(connection, {suback.data(), suback.size()});
+}
+
 void Roof::publish(Connection& connection, std::string_view whole, std::size_t head) {
   const std::string_view body = whole.substr(head);
   if (body.size() < 2) return;
@@ -289,17 +337,13 @@ void Roof::publish(Connection& connection, std::string_view whole, std::size_t h
       std::size_t{static_cast<unsigned char>(body[0])} << 8 | static_cast<unsigned char>(body[1]);
   const unsigned qos = (static_cast<unsigned char>(whole[0]) >> 1) & 3u;
   if (body.size() < 2 + length + (qos != 0 ? 2u : 0u)) return;
-  const auto found = receivers_.find(body.substr(2, length));
-  if (found != receivers_.end()) {
-    frame_.clear();
-    frame_ += static_cast<char>(0x82);
-    if (whole.size() < 126) {
-      frame_ += static_cast<char>(whole.size());
-    } else {
-      frame_ += {126, static_cast<char>(whole.size() >> 8), static_cast<char>(whole.size())};
-    }
-    frame_ += whole;
-    for (Connection* each : found->second) send_frame(*each, frame_);
+  const std::size_t id_at = qos == 0 ? 0 : head + 2 + length;
+  frame_.assign(frame_head(whole.size())) += whole;
+  const std::string_view topic = body.substr(2, length);
+  deliver_to(topic, whole, id_at);
+  if (wildcards_) {
+    filter_.assign(topic.substr(0, topic.rfind('/') + 1)) += '+';
+    deliver_to(filter_, whole, id_at);
   }
   if (qos == 0) return;
   const std::array<char, 4> acknowledgement = {static_cast<char>(qos == 1 ? 0x40 : 0x50), 2,
@@ -307,15 +351,31 @@ void Roof::publish(Connection& connection, std::string_view whole, std::size_t h
   send(connection, {acknowledgement.data(), acknowledgement.size()});
 }
 
-// A short packet in a frame of its own.
-void Roof::send(Connection& connection, std::string_view packet) {
-  std::array<char, 16> frame{static_cast<char>(0x82), static_cast<char>(packet.size())};
-  std::ranges::copy(packet, frame.begin() + 2);
-  send_frame(connection, {frame.data(), packet.size() + 2});
+// The packet as it came, but with an identifier that is the receiver's own: it may hear many
+// publishers, whose identifiers are the same.
+void Roof::deliver_to(std::string_view filter, std::string_view whole, std::size_t id_at) {
+  const auto found = receivers_.find(filter);
+  if (found == receivers_.end()) return;
+  for (Connection* each : found->second) {
+    const bool framed = each->carrier == Connection::Carrier::kWebSocket;
+    send_bytes(*each, framed ? std::string_view(frame_) : whole);
+    if (id_at == 0) continue;
+    if (++each->packet_id == 0) each->packet_id = 1;
+    char* const id = each->out.data() + each->out.size() - whole.size() + id_at;
+    id[0] = static_cast<char>(each->packet_id >> 8);
+    id[1] = static_cast<char>(each->packet_id);
+  }
 }
 
-void Roof::send_frame(Connection& connection, std::string_view frame) {
-  connection.out += frame;
+// In WebSocket in a frame of its own.
+void Roof::send(Connection& connection, std::string_view packet) {
+  frame_.clear();
+  if (connection.carrier == Connection::Carrier::kWebSocket) frame_ = frame_head(packet.size());
+  send_bytes(connection, frame_ += packet);
+}
+
+void Roof::send_bytes(Connection& connection, std::string_view bytes) {
+  connection.out += bytes;
   if (connection.dirty) return;
   connection.dirty = true;
   dirty_.push_back(&connection);
@@ -348,7 +408,7 @@ void Roof::flush(Connection& connection) {
 }
 
 void Roof::forget(Connection& connection) {
-  if (!connection.topic.empty()) std::erase(receivers_[connection.topic], &connection);
+  if (!connection.filter.empty()) std::erase(receivers_[connection.filter], &connection);
   const int fd = connection.fd;
   connections_.erase(fd);
   ::close(fd);
@@ -364,6 +424,9 @@ std::unique_ptr<SSL_CTX, Free> tls_of(const char* certificate, const char* key) 
   SSL_CTX_set_mode(context.get(), SSL_MODE_ENABLE_PARTIAL_WRITE |
                                       SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                       SSL_MODE_RELEASE_BUFFERS);
+  // Sessions are resumed by tickets, one for each connection, and nothing is kept of them.
+  SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_num_tickets(context.get(), 1);
   // Many records in one system call.
   SSL_CTX_set_read_ahead(context.get(), 1);
   SSL_CTX_set_default_read_buffer_len(context.get(), kReadBytes);
