@@ -1,7 +1,7 @@
 # Everything is a line or two here; the work is in packaging/, tests/ and bench/.
 .DEFAULT_GOAL := help
 .PHONY: help run build test chaos deps deps-test deps-bench fmt lint sim fuzz fuzz-coverage \
-  bench clean
+  bench bench-growth clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -44,6 +44,9 @@ fuzz-coverage: deps deps-test ## what replaying the corpora covers of the parser
 
 bench: deps deps-bench build ## ratios against other brokers, into bench/RESULTS.md
 	@exec bench/run.sh
+
+bench-growth: deps deps-bench build ## costs against what is held, into bench/GROWTH.md (QUICK=1)
+	@exec bench/growth.sh
 
 clean: ## remove build/
 	@rm -rf build

@@ -163,6 +163,7 @@ void add_options(CLI::App& app, Arguments& arguments, Plan& plan) {
       ->check(CLI::Range(1, 1'000));
   app.add_option("--payload", plan.payload_bytes);
   app.add_option("--seconds", plan.seconds)->check(CLI::Range(0.1, 60.0));
+  app.add_option("--warm-up", plan.warm_up_seconds, "Seconds")->check(CLI::Range(0.05, 60.0));
   app.add_option("--connections", plan.connection_count);
   app.add_option("--concurrent", plan.concurrent_count, "Connects under way")
       ->check(CLI::Range(1, 1'000));
@@ -177,6 +178,7 @@ void add_options(CLI::App& app, Arguments& arguments, Plan& plan) {
   app.add_option("--patience", plan.patience_seconds, "Seconds until everybody is connected")
       ->check(CLI::Range(1.0, 600.0));
   app.add_option("--prefix", plan.name_prefix, "Of client identifiers");
+  app.add_option("--topic-prefix", plan.topic_prefix, "Of the topics of traffic");
   app.add_option("--user", arguments.user);
   app.add_option("--password", arguments.password);
   app.add_option("--product", arguments.product, "Devices bench-0, bench-1, ... of this product");
