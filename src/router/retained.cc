@@ -6,14 +6,6 @@
 #include "base/hash.h"
 
 namespace fairlead {
-namespace {
-
-uint32_t hash_below(uint32_t parent, std::string_view level) {
-  const uint64_t hash = (keyed_hash(level) ^ parent) * 0x9E3779B97F4A7C15u;
-  return static_cast<uint32_t>(hash ^ (hash >> 32));
-}
-
-}  // namespace
 
 RetainedStore::RetainedStore(RetainedLimits limits) : limits_(limits), root_(Node::make({}, 0)) {}
 
@@ -69,8 +61,15 @@ Swept RetainedStore::sweep(Instant now, uint32_t budget) {
   return swept;
 }
 
-RetainedStore::Node* RetainedStore::find_child(const Node& parent, std::string_view level) const {
-  return nodes_.find(hash_below(parent.hash(), level), [&parent, level](const Node& node) {
+uint32_t RetainedStore::hash_below(const Node& parent, std::string_view level) {
+  const uint64_t hash = (keyed_hash(level) ^ parent.hash()) * 0x9E3779B97F4A7C15u;
+  return static_cast<uint32_t>(hash ^ (hash >> 32));
+}
+
+RetainedStore::Node* RetainedStore::find_child(const Node& parent, std::string_view level,
+                                               uint32_t hash) const {
+  if (!may_have_child(parent, hash)) return nullptr;
+  return nodes_.find(hash, [&parent, level](const Node& node) {
     return node.parent == &parent && node.text() == level;
   });
 }
@@ -81,7 +80,7 @@ RetainedStore::Node* RetainedStore::find(std::string_view topic) const {
   while (node) {
     const auto level = levels.next();
     if (!level) break;
-    node = find_child(*node, *level);
+    node = find_child(*node, *level, hash_below(*node, *level));
   }
   return node;
 }
@@ -94,9 +93,11 @@ RetainedStore::Node* RetainedStore::make_path(std::string_view topic) {
 }
 
 RetainedStore::Node* RetainedStore::make_child(Node& parent, std::string_view level) {
-  if (Node* child = find_child(parent, level)) return child;
-  Node* child = Node::make(level, hash_below(parent.hash(), level));
+  const uint32_t hash = hash_below(parent, level);
+  if (Node* child = find_child(parent, level, hash)) return child;
+  Node* child = Node::make(level, hash);
   child->parent = &parent;
+  parent.child_bits = static_cast<uint16_t>(parent.child_bits | 1u << (hash % 16));
   child->next = parent.first_child;
   if (child->next) child->next->previous = child;
   parent.first_child = child;
@@ -124,6 +125,7 @@ void RetainedStore::prune(Node* node) {
 void RetainedStore::remove_child(Node* child) {
   (child->previous ? child->previous->next : child->parent->first_child) = child->next;
   if (child->next) child->next->previous = child->previous;
+  if (!child->parent->first_child) child->parent->child_bits = 0;
   bytes_ -= child->footprint();
   nodes_.erase(child);
   Node::destroy(child);

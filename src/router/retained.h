@@ -26,8 +26,9 @@ struct RetainedLimits {
 // Used by one thread. Visitors must not change the store.
 //
 // Cost: set, clear, and match without wildcard are one look-up a level. A match with wildcards
-// visits the nodes of branches that match, no others. A topic takes 64 bytes and its text for each
-// level that no other topic has, beside the message.
+// visits the nodes of branches that match so far, no others; a level that a node does not have is
+// mostly ruled out without a look-up. A topic takes 64 bytes and its text for each level that no
+// other topic has, beside the message.
 class RetainedStore {
  public:
   enum class Set : uint8_t { kStored, kReplaced, kRefusedLimit };
@@ -48,12 +49,12 @@ class RetainedStore {
   bool clear(std::string_view topic);
 
   // Calls visit(const MessageRef&) for each message whose topic matches. Returns the number of
-  // nodes visited: what tests bound instead of time.
+  // nodes visited and looked for: what tests bound instead of time.
   template <class Visit>
   uint32_t match(std::string_view filter, Instant now, Visit&& visit) {
-    uint32_t visited = 0;
-    walk(*root_, mqtt::LevelWalker(filter), now, visited, visit);
-    return visited;
+    uint32_t steps = 0;
+    walk(*root_, mqtt::LevelWalker(filter), now, steps, visit);
+    return steps;
   }
 
   // Drops what has expired among the next `budget` topics; call again and again.
@@ -68,6 +69,9 @@ class RetainedStore {
 
  private:
   struct Node final : TextEntry<Node> {
+    // A bit for each hash of a child's level, modulo sixteen; bits of children that are gone may
+    // stay until the last one goes.
+    uint16_t child_bits = 0;
     Node* parent = nullptr;  // null for the root
     Node* first_child = nullptr;
     Node* previous = nullptr;  // siblings
@@ -78,7 +82,12 @@ class RetainedStore {
   };
   static_assert(sizeof(Node) == 64);
 
-  [[nodiscard]] Node* find_child(const Node& parent, std::string_view level) const;
+  // `hash` is that of the level below the parent.
+  [[nodiscard]] static bool may_have_child(const Node& parent, uint32_t hash) {
+    return (parent.child_bits >> (hash % 16) & 1) != 0;
+  }
+  [[nodiscard]] static uint32_t hash_below(const Node& parent, std::string_view level);
+  [[nodiscard]] Node* find_child(const Node& parent, std::string_view level, uint32_t hash) const;
   [[nodiscard]] Node* find(std::string_view topic) const;
   Node* make_path(std::string_view topic);
   Node* make_child(Node& parent, std::string_view level);
@@ -110,31 +119,36 @@ class RetainedStore {
   }
 
   template <class Visit>
-  void walk(Node& node, mqtt::LevelWalker rest, Instant now, uint32_t& visited, Visit& visit) {
-    ++visited;
+  void walk(Node& node, mqtt::LevelWalker rest, Instant now, uint32_t& steps, Visit& visit) {
+    ++steps;
     const auto level = rest.next();
     if (!level) {
       take(node, now, visit);
     } else if (*level == "#") {
-      --visited;
-      walk_all(node, now, visited, visit);
+      --steps;
+      walk_all(node, now, steps, visit);
     } else if (*level == "+") {
       each_child(node, [&](Node* child) {
-        walk(*child, rest, now, visited, visit);
+        walk(*child, rest, now, steps, visit);
         if (child->idle()) remove_child(child);
       });
-    } else if (Node* child = find_child(node, *level)) {
-      walk(*child, rest, now, visited, visit);
+    } else if (const uint32_t hash = hash_below(node, *level); may_have_child(node, hash)) {
+      Node* child = find_child(node, *level, hash);
+      if (!child) {
+        ++steps;
+        return;
+      }
+      walk(*child, rest, now, steps, visit);
       if (child->idle()) remove_child(child);
     }
   }
 
   template <class Visit>
-  void walk_all(Node& node, Instant now, uint32_t& visited, Visit& visit) {
-    ++visited;
+  void walk_all(Node& node, Instant now, uint32_t& steps, Visit& visit) {
+    ++steps;
     take(node, now, visit);
     each_child(node, [&](Node* child) {
-      walk_all(*child, now, visited, visit);
+      walk_all(*child, now, steps, visit);
       if (child->idle()) remove_child(child);
     });
   }

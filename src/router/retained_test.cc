@@ -195,6 +195,27 @@ TEST(RetainedStore, RefusesWhatIsOverTheBytesAndKeepsTheOlder) {
   EXPECT_LE(store.bytes(), 1000u);
 }
 
+// Who asks all devices for a level that they do not have must not cost a look-up for each.
+TEST(RetainedStore, RulesOutALevelThatATopicDoesNotHave) {
+  RetainedStore store;
+  constexpr uint32_t kTopics = 1'000;
+  for (uint32_t i = 0; i < kTopics; ++i) store.set(message("a/" + std::to_string(i) + "/state"));
+  const uint32_t steps = store.match("a/+/none", kNow, [](const MessageRef&) { FAIL(); });
+  EXPECT_LT(steps, kTopics + 200);  // one in sixteen is looked for
+}
+
+TEST(RetainedStore, FindsWhatCameBackBelowATopicThatHadLostIt) {
+  RetainedStore store;
+  store.set(message("a/b"));
+  store.set(message("a/c"));
+  EXPECT_TRUE(store.clear("a/b"));
+  EXPECT_EQ(match(store, "+/c"), (Topics{"a/c"}));
+  EXPECT_TRUE(store.clear("a/c"));
+  store.set(message("a/b"));
+  EXPECT_EQ(match(store, "+/b"), (Topics{"a/b"}));
+  EXPECT_EQ(match(store, "+/c"), (Topics{}));
+}
+
 TEST(RetainedStore, VisitsOnlyBranchesThatMatch) {
   RetainedStore store;
   for (int i = 0; i < 5'000; ++i) {
