@@ -108,6 +108,9 @@ inline constexpr ProtocolProfile kStandardProfile{
 // bytes are about custom topics: its own go further (/sys/pk/dn/thing/file/upload/mqtt/init has 8
 // slashes, /ext/rrpc/ID + topic more), so that system topics have a limit in bytes only.
 [[nodiscard]] bool within_topic_limits(const ProtocolProfile& profile, std::string_view topic);
+// For whoever has counted them.
+[[nodiscard]] bool within_topic_limits(const ProtocolProfile& profile, std::string_view topic,
+                                       std::size_t slashes);
 
 // "compatible", "standard".
 [[nodiscard]] constexpr std::string_view profile_name(ProfileKind kind) {

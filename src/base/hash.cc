@@ -22,9 +22,19 @@ struct SipState {
   }
 };
 
-uint64_t load_le(const std::byte* at, std::size_t count) {
+uint64_t load_le(const std::byte* at) {
   uint64_t value = 0;
-  std::memcpy(&value, at, count);  // little-endian hosts only: Debian amd64 and arm64
+  std::memcpy(&value, at, sizeof value);  // little-endian hosts only: Debian amd64 and arm64
+  return value;
+}
+
+// The last bytes, fewer than eight, zeros above them. What is in front of them can be read, too.
+uint64_t load_rest(Bytes bytes) {
+  const std::size_t count = bytes.size() % 8;
+  if (count == 0) return 0;
+  if (bytes.size() >= 8) return load_le(bytes.data() + bytes.size() - 8) >> ((8 - count) * 8);
+  uint64_t value = 0;
+  for (std::size_t i = count; i-- > 0;) value = value << 8 | std::to_integer<uint8_t>(bytes[i]);
   return value;
 }
 
@@ -35,22 +45,15 @@ static_assert(std::endian::native == std::endian::little);
 uint64_t siphash(const HashKey& key, Bytes bytes) {
   SipState s{key[0] ^ 0x736f6d6570736575u, key[1] ^ 0x646f72616e646f6du,
              key[0] ^ 0x6c7967656e657261u, key[1] ^ 0x7465646279746573u};
-  const std::byte* at = bytes.data();
-  std::size_t left = bytes.size();
-  for (; left >= 8; at += 8, left -= 8) {
-    uint64_t word = load_le(at, 8);
+  const auto take = [&s](uint64_t word) {
     s.v3 ^= word;
     s.round();
-    s.round();
     s.v0 ^= word;
-  }
-  uint64_t last = (static_cast<uint64_t>(bytes.size()) << 56) | (left ? load_le(at, left) : 0);
-  s.v3 ^= last;
-  s.round();
-  s.round();
-  s.v0 ^= last;
+  };
+  for (std::size_t i = 0; i + 8 <= bytes.size(); i += 8) take(load_le(bytes.data() + i));
+  take((static_cast<uint64_t>(bytes.size()) << 56) | load_rest(bytes));
   s.v2 ^= 0xff;
-  for (int i = 0; i < 4; ++i) s.round();
+  for (int i = 0; i < 3; ++i) s.round();
   return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 }
 

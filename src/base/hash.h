@@ -10,8 +10,9 @@
 
 namespace fairlead {
 
-// SipHash-2-4 (Aumasson, Bernstein 2012) with a key that is random in each process: keys of our
-// tables come from peers, who must not be able to aim for one bucket.
+// SipHash (Aumasson, Bernstein 2012) with a key that is random in each process: keys of our tables
+// come from peers, who must not be able to aim for one bucket. 1-3, as in the tables of Rust and
+// Python: the rounds of 2-4 are for who sees the hashes, and these are never shown.
 using HashKey = std::array<uint64_t, 2>;
 [[nodiscard]] uint64_t siphash(const HashKey& key, Bytes bytes);
 

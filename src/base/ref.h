@@ -13,8 +13,10 @@ template <class Derived>
 class RefCounted {
  public:
   void add_ref() const { count_.fetch_add(1, std::memory_order_relaxed); }
+  // Who holds the only reference need not tell anybody: no other thread can get one any more.
   void drop_ref() const {
-    if (count_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    if (count_.load(std::memory_order_acquire) == 1 ||
+        count_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
       Derived::destroy(static_cast<const Derived*>(this));
     }
   }

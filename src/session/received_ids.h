@@ -25,6 +25,7 @@ class ReceivedIds {
 
   // Not contained yet. `record` is where it is written down.
   void add(mqtt::PacketId id, RecordId record = RecordId::kNone) {
+    if (ids_.empty()) ids_.reserve(kRoomAtFirst);
     ids_.insert(lower_bound(id), Item{id, true, record});
     ++fresh_count_;
   }
@@ -63,6 +64,9 @@ class ReceivedIds {
     return std::lower_bound(ids_.begin(), ids_.end(), id,
                             [](const Item& item, mqtt::PacketId key) { return item.id < key; });
   }
+
+  // A client that has anything under way mostly has several.
+  static constexpr std::size_t kRoomAtFirst = 16;
 
   std::vector<Item> ids_;  // sorted
   uint32_t fresh_count_ = 0;

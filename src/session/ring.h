@@ -48,7 +48,7 @@ class Ring {
   }
 
  private:
-  static constexpr uint32_t kCapacityMin = 4;
+  static constexpr uint32_t kCapacityMin = 8;
 
   [[nodiscard]] uint32_t index(uint32_t i) const {
     FL_ASSERT(i < size_);

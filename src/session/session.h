@@ -16,6 +16,7 @@
 #include "base/time.h"
 #include "proto/mqtt/message.h"
 #include "proto/mqtt/packet.h"
+#include "proto/mqtt/topic.h"
 #include "session/effects.h"
 #include "session/inflight.h"
 #include "session/queue.h"
@@ -261,8 +262,8 @@ class Session {
                 std::string_view sentence, Effects& effects);
   [[nodiscard]] Result<std::string_view> topic_of(const mqtt::PublishPacket& packet) const;
   [[nodiscard]] Status check_publish(const mqtt::PublishPacket& packet,
-                                     std::string_view topic) const;
-  [[nodiscard]] Status check_topic(std::string_view topic) const;
+                                     const mqtt::NameShape& shape) const;
+  [[nodiscard]] Status check_topic(std::string_view topic, const mqtt::NameShape& shape) const;
   [[nodiscard]] Status check_payload(const mqtt::PublishPacket& packet) const;
   void refuse_unstorable(const mqtt::PublishPacket& packet, std::string_view topic,
                          std::string_view sentence, Effects& effects);

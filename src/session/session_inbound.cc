@@ -58,10 +58,11 @@ void Session::on_publish(const PublishPacket& packet, Effects& effects, Instant 
   if (!reachable()) return;
   const Result<std::string_view> topic = topic_of(packet);
   if (!topic) return refuse(topic.error(), effects);
-  if (const Status form = check_publish(packet, *topic); !form) {
+  const mqtt::NameShape shape = mqtt::shape_of(*topic);
+  if (const Status form = check_publish(packet, shape); !form) {
     return refuse(form.error(), effects);
   }
-  const Status named = check_topic(*topic);
+  const Status named = check_topic(*topic, shape);
   if (named) take_alias(packet);
   if (packet.qos == Qos::kExactlyOnce && received_.contains(packet.packet_id)) {
     // Routed before; the PUBREC was lost (section 4.3.3).
@@ -122,9 +123,9 @@ Result<std::string_view> Session::topic_of(const PublishPacket& packet) const {
 }
 
 // What ends the connection whatever the QoS.
-Status Session::check_publish(const PublishPacket& packet, std::string_view topic) const {
+Status Session::check_publish(const PublishPacket& packet, const mqtt::NameShape& shape) const {
   const ProtocolProfile& profile = *owner_.profile;
-  if (mqtt::has_wildcard(topic)) {
+  if (shape.wildcard) {
     return Reject{ReasonCode::kTopicNameInvalid, "PUBLISH: topic holds a wildcard"};
   }
   if (static_cast<uint8_t>(packet.qos) > profile.qos_max &&
@@ -144,11 +145,11 @@ Status Session::check_publish(const PublishPacket& packet, std::string_view topi
 }
 
 // These two: what MQTT 5.0 can refuse in PUBACK and PUBREC.
-Status Session::check_topic(std::string_view topic) const {
-  if (Status name = mqtt::check_topic_name(topic); !name) {
+Status Session::check_topic(std::string_view topic, const mqtt::NameShape& shape) const {
+  if (Status name = mqtt::check_topic_name(topic, shape); !name) {
     return Reject{ReasonCode::kTopicNameInvalid, "PUBLISH: " + name.error().sentence};
   }
-  if (!within_topic_limits(*owner_.profile, topic)) {
+  if (!within_topic_limits(*owner_.profile, topic, shape.levels - 1)) {
     return Reject{ReasonCode::kTopicNameInvalid, "PUBLISH: topic is too long or too deep"};
   }
   return Done{};

@@ -275,7 +275,7 @@ void Connection::on_mqtt_bytes(Bytes piece) {
     piece = piece.subspan(packet.size());
     on_packet(**header, packet);
   }
-  if (!closing()) tail_.append(piece);
+  if (!piece.empty() && !closing()) tail_.append(piece);
 }
 
 // Nothing is done before CONNACK is out, nor is leave taken before the answers that wait for the
@@ -288,9 +288,9 @@ bool Connection::hold_back(std::byte first) {
   constexpr int kTypeShift = 4;
   const auto type = static_cast<mqtt::PacketType>(std::to_integer<uint8_t>(first) >> kTypeShift);
   if (type != mqtt::PacketType::kSubscribe || output_held_) {
-    const bool leaves = type == mqtt::PacketType::kDisconnect && shard_->journal().accepts();
-    input_held_ = output_held_ || !session_->subscribes_pending.empty() ||
-                  (leaves && !session_->held_answers.empty());
+    const bool leaves = type == mqtt::PacketType::kDisconnect && !session_->held_answers.empty() &&
+                        shard_->journal().accepts();
+    input_held_ = leaves || output_held_ || !session_->subscribes_pending.empty();
     return input_held_;
   }
   const Exchange& exchange = shard_->exchange();

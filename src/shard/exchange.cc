@@ -58,12 +58,14 @@ void Exchange::settle_now() {
     std::swap(outbound_, routing_);
     for (const Outbound& outbound : routing_) route(outbound);
     routing_.clear();
-    std::vector<PendingSubscribe> completed = std::move(completed_);
-    completed_.clear();
-    for (PendingSubscribe& pending : completed) complete(std::move(pending));
-    std::vector<HandedBack> handed_back = std::move(handed_back_);
-    handed_back_.clear();
-    for (HandedBack& back : handed_back) give_to_another(std::move(back));
+    if (!completed_.empty()) {
+      std::vector<PendingSubscribe> completed = std::exchange(completed_, {});
+      for (PendingSubscribe& pending : completed) complete(std::move(pending));
+    }
+    if (!handed_back_.empty()) {
+      std::vector<HandedBack> handed_back = std::exchange(handed_back_, {});
+      for (HandedBack& back : handed_back) give_to_another(std::move(back));
+    }
   }
 }
 

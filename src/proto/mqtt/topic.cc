@@ -33,14 +33,6 @@ std::string_view wildcard_problem(std::string_view filter) {
   return {};
 }
 
-// What a topic name is judged by, in one pass, eight bytes at a time: a name is checked with every
-// PUBLISH.
-struct NameScan {
-  bool wildcard = false;
-  bool nul = false;
-  uint32_t levels = 1;
-};
-
 constexpr uint64_t kOnes = 0x0101010101010101;
 
 // The high bit of each byte of `word` that equals `byte`, and nothing else.
@@ -50,39 +42,50 @@ constexpr uint64_t kOnes = 0x0101010101010101;
   return ~(((difference & kLows) + kLows) | difference | kLows);
 }
 
-[[nodiscard]] NameScan scan_name(std::string_view topic) {
-  constexpr uint64_t kPlusToHash = ~(kOnes * ('+' ^ '#'));  // they differ in one bit
-  NameScan scan;
-  uint64_t wildcards = 0;
-  uint64_t nuls = 0;
-  while (!topic.empty()) {
-    uint64_t word = kOnes;  // padding that means nothing
-    if (topic.size() >= 8) {
-      std::memcpy(&word, topic.data(), 8);
-      topic.remove_prefix(8);
-    } else {
-      for (const char c : topic) word = (word << 8) | static_cast<uint8_t>(c);
-      topic = {};
-    }
-    wildcards |= equal_bytes(word & kPlusToHash, '#');
-    nuls |= equal_bytes(word, '\0');
-    scan.levels += static_cast<uint32_t>(((equal_bytes(word, '/') >> 7) * kOnes) >> 56);
-  }
-  scan.wildcard = wildcards != 0;
-  scan.nul = nuls != 0;
-  return scan;
-}
-
 }  // namespace
 
-Status check_topic_name(std::string_view topic, const TopicLimits& limits) {
+// Eight bytes at a time. The last word ends with the text: what it has in common with the word
+// before it is shifted out, and padding that means nothing is shifted in.
+NameShape shape_of(std::string_view topic) {
+  constexpr uint64_t kPlusToHash = ~(kOnes * ('+' ^ '#'));  // they differ in one bit
+  NameShape shape;
+  uint64_t wildcards = 0;
+  uint64_t nuls = 0;
+  const auto look_at = [&](uint64_t word) {
+    wildcards |= equal_bytes(word & kPlusToHash, '#');
+    nuls |= equal_bytes(word, '\0');
+    shape.levels += static_cast<uint32_t>(((equal_bytes(word, '/') >> 7) * kOnes) >> 56);
+  };
+  const char* at = topic.data();
+  std::size_t left = topic.size();
+  uint64_t word = kOnes;
+  for (; left >= 8; at += 8, left -= 8) {
+    std::memcpy(&word, at, 8);
+    look_at(word);
+  }
+  if (left > 0) {
+    const unsigned padding = static_cast<unsigned>(8 - left) * 8;
+    if (topic.size() >= 8) {
+      std::memcpy(&word, at + left - 8, 8);
+      word = (word >> padding) | (kOnes << (64 - padding));
+    } else {
+      word = kOnes;
+      for (std::size_t i = 0; i < left; ++i) word = (word << 8) | static_cast<uint8_t>(at[i]);
+    }
+    look_at(word);
+  }
+  shape.wildcard = wildcards != 0;
+  shape.nul = nuls != 0;
+  return shape;
+}
+
+Status check_topic_name(std::string_view topic, const NameShape& shape, const TopicLimits& limits) {
   constexpr auto kCode = ReasonCode::kTopicNameInvalid;
   const std::string_view problem = size_problem(topic, limits);
   if (!problem.empty()) return refuse(kCode, "topic name", problem);
-  const NameScan scan = scan_name(topic);
-  if (scan.wildcard) return refuse(kCode, "topic name", " has a wildcard");
-  if (scan.nul) return refuse(kCode, "topic name", " has U+0000");
-  if (scan.levels > limits.levels_max) return refuse(kCode, "topic name", " has too many levels");
+  if (shape.wildcard) return refuse(kCode, "topic name", " has a wildcard");
+  if (shape.nul) return refuse(kCode, "topic name", " has U+0000");
+  if (shape.levels > limits.levels_max) return refuse(kCode, "topic name", " has too many levels");
   return Done{};
 }
 

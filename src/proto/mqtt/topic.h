@@ -16,8 +16,21 @@ struct TopicLimits {
   uint32_t levels_max = 128;
 };
 
+// What a topic name is judged by, found in one pass: a name is checked with every PUBLISH.
+struct NameShape {
+  uint32_t levels = 1;
+  bool wildcard = false;
+  bool nul = false;
+};
+[[nodiscard]] NameShape shape_of(std::string_view topic);
+
 // A name: not empty, no wildcard, no U+0000, within the limits. Rejects with kTopicNameInvalid.
-[[nodiscard]] Status check_topic_name(std::string_view topic, const TopicLimits& limits = {});
+[[nodiscard]] Status check_topic_name(std::string_view topic, const NameShape& shape,
+                                      const TopicLimits& limits = {});
+[[nodiscard]] inline Status check_topic_name(std::string_view topic,
+                                             const TopicLimits& limits = {}) {
+  return check_topic_name(topic, shape_of(topic), limits);
+}
 
 // A filter without `$share`: not empty, `+` and `#` alone in their level, `#` last. Rejects with
 // kTopicFilterInvalid.

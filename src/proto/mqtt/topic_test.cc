@@ -18,6 +18,25 @@ TEST(MqttTopic, NameMayHoldAnythingButWildcardsAndNul) {
   }
 }
 
+// Names are looked at in words; each character must count once, wherever it stands, whatever stands
+// before the name and behind it.
+TEST(MqttTopic, ShapeIsThatOfEachCharacterAtEachPlaceInEachLength) {
+  const std::string around = "+#/+#/+#" + std::string(8, '\0');
+  for (std::size_t size = 0; size <= 40; ++size) {
+    for (std::size_t at = 0; at < size; ++at) {
+      for (const char c : {'/', '+', '#', '\0', 'a', '\x7f', '.', '\xAF', '\xA3', '\x80'}) {
+        std::string text = around + std::string(size, 'x') + around;
+        text[around.size() + at] = c;
+        const NameShape shape = shape_of(std::string_view(text).substr(around.size(), size));
+        EXPECT_EQ(shape.levels, c == '/' ? 2u : 1u) << size << ' ' << at;
+        EXPECT_EQ(shape.wildcard, c == '+' || c == '#') << size << ' ' << at << ' ' << c;
+        EXPECT_EQ(shape.nul, c == '\0') << size << ' ' << at;
+      }
+    }
+    EXPECT_EQ(shape_of(std::string(size, '/')).levels, size + 1);
+  }
+}
+
 TEST(MqttTopic, NameKeepsToItsLimits) {
   EXPECT_TRUE(check_topic_name("a/b/c", {.bytes_max = 5, .levels_max = 3}).ok());
   EXPECT_FALSE(check_topic_name("a/b/c", {.bytes_max = 4, .levels_max = 3}).ok());
