@@ -14,11 +14,11 @@ std::optional<unsigned> digit_value(char digit) {
 
 std::string to_hex(Bytes bytes) {
   static constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  text.reserve(bytes.size() * 2);
+  std::string text(bytes.size() * 2, '\0');
+  char* to = text.data();
   for (std::byte byte : bytes) {
-    text.push_back(kDigits[std::to_integer<unsigned>(byte) >> 4]);
-    text.push_back(kDigits[std::to_integer<unsigned>(byte) & 15]);
+    *to++ = kDigits[std::to_integer<unsigned>(byte) >> 4];
+    *to++ = kDigits[std::to_integer<unsigned>(byte) & 15];
   }
   return text;
 }

@@ -1,28 +1,25 @@
 #include "auth/sign.h"
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
 #include <algorithm>
-#include <array>
 #include <vector>
 
 #include "auth/hex.h"
 #include "base/assert.h"
+#include "base/digest.h"
 
 namespace fairlead {
 namespace {
 
 char ascii_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
 
-const EVP_MD* digest_of(SignMethod method) {
+DigestKind digest_of(SignMethod method) {
   switch (method) {
     case SignMethod::kHmacMd5:
-      return EVP_md5();
+      return DigestKind::kMd5;
     case SignMethod::kHmacSha1:
-      return EVP_sha1();
+      return DigestKind::kSha1;
     case SignMethod::kHmacSha256:
-      return EVP_sha256();
+      return DigestKind::kSha256;
   }
   unreachable();
 }
@@ -93,16 +90,8 @@ std::string canonical_content(std::span<const SignField> fields) {
 }
 
 std::string sign(SignMethod method, std::string_view key, std::string_view content) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> mac{};
-  unsigned int size = 0;
-  const auto* data = reinterpret_cast<const unsigned char*>(content.data());
-  // An empty key must still be a pointer: null means "the key of last time" to the library.
-  const char* key_data = key.empty() ? "" : key.data();
-  if (!HMAC(digest_of(method), key_data, static_cast<int>(key.size()), data, content.size(),
-            mac.data(), &size)) {
-    return {};
-  }
-  return to_hex({reinterpret_cast<const std::byte*>(mac.data()), size});
+  const auto mac = hmac_of(digest_of(method), as_bytes(key), as_bytes(content));
+  return mac ? to_hex(mac->view()) : std::string();
 }
 
 bool constant_time_equal_hex(std::string_view a, std::string_view b) {

@@ -203,12 +203,34 @@ void Connection::send_packet(Bytes packet) {
   }
 }
 
-template <class Packet>
-void Connection::send_framed(const Packet& packet, uint32_t peer_packet_size_max) {
+// `write` appends one packet to a buffer. It is written where it goes: in WebSocket behind a header
+// of the shortest size, which nearly all fit. One that is longer is taken back and framed apart.
+template <class Write>
+void Connection::send_written(Write&& write) {
+  if (closing()) return;  // nothing follows DISCONNECT and the close frame
+  constexpr std::size_t kShortHeader = frame_header_size(0);
+  constexpr std::size_t kShortPacketMax = 125;
+  static_assert(kShortPacketMax < kDeflateBytesMin);
+  if (framing_ != Framing::kWebSocket) return write(out());
+  ByteBuffer& to = out();
+  const std::size_t begin = to.size();
+  (void)to.extend(kShortHeader);
+  write(to);
+  const Bytes packet = to.view().subspan(begin + kShortHeader);
+  if (!packet.empty() && packet.size() <= kShortPacketMax) {
+    (void)write_frame_header(to.data() + begin, Opcode::kBinary, packet.size());
+    return;
+  }
   ByteBuffer& scratch = shard_->packet_scratch();
   scratch.clear();
-  mqtt::write(scratch, version_, packet, peer_packet_size_max);
+  scratch.append(packet);
+  to.truncate(begin);
   send_packet(scratch.view());
+}
+
+template <class Packet>
+void Connection::send_framed(const Packet& packet, uint32_t peer_packet_size_max) {
+  send_written([&](ByteBuffer& to) { mqtt::write(to, version_, packet, peer_packet_size_max); });
 }
 
 template <class Packet>
@@ -223,10 +245,7 @@ void Connection::send(const mqtt::UnsubackPacket& packet) { send_framed(packet);
 void Connection::send(const mqtt::DisconnectPacket& packet) { send_framed(packet); }
 
 void Connection::send(const mqtt::PingrespPacket& packet) {
-  ByteBuffer& scratch = shard_->packet_scratch();
-  scratch.clear();
-  mqtt::write(scratch, packet);
-  send_packet(scratch.view());
+  send_written([&](ByteBuffer& to) { mqtt::write(to, packet); });
 }
 
 void Connection::send_publish(const mqtt::Message& message, const mqtt::PublishForm& form) {

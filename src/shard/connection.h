@@ -179,6 +179,8 @@ class Connection final : public IoHandler,
   void resume_starved();
   void update_interest();
   void on_all_sent();
+  template <class Write>
+  void send_written(Write&& write);
   template <class Packet>
   void send_framed(const Packet& packet, uint32_t peer_packet_size_max);
   template <class Packet>

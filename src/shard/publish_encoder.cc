@@ -15,9 +15,9 @@ std::size_t PublishEncoder::encode(ByteBuffer& out, Framing framing, const mqtt:
   if (framing == Framing::kDeflated) return encode_deflated(out, message, form);
   std::size_t header_size = 0;
   if (framing == Framing::kWebSocket) {
-    std::byte header[kFrameHeaderMax];
-    header_size = write_frame_header(header, Opcode::kBinary, publish_size(message, form));
-    out.append(Bytes(header, header_size));
+    const std::size_t size = publish_size(message, form);
+    header_size = frame_header_size(size);
+    (void)write_frame_header(out.extend(header_size), Opcode::kBinary, size);
   }
   const std::size_t packet_id_at = write_publish(out, message, form);
   return packet_id_at == 0 ? 0 : header_size + packet_id_at;

@@ -24,7 +24,7 @@ inline constexpr std::size_t kFrameHeaderMax = 14;
   return 2 + length + (masking == Masking::kMasked ? sizeof(MaskKey) : 0);
 }
 
-// Writes the header to `out`, which has room for kFrameHeaderMax bytes, and returns its size.
+// Writes the header to `out`, which has room for its frame_header_size(), and returns that.
 std::size_t write_frame_header(std::byte* out, Opcode opcode, uint64_t payload_size,
                                Fragment fragment = Fragment::kFinal,
                                std::optional<MaskKey> key = std::nullopt);

@@ -1,12 +1,12 @@
 #include "proto/ws/handshake.h"
 
 #include <openssl/evp.h>
-#include <openssl/sha.h>
 
 #include <algorithm>
 #include <iterator>
 #include <optional>
 
+#include "base/digest.h"
 #include "proto/ws/extension.h"
 
 namespace fairlead {
@@ -33,9 +33,10 @@ bool names_websocket(std::string_view token) {
   return same_ignoring_case(token.substr(0, token.find('/')), "websocket");
 }
 
-std::string base64(std::span<const unsigned char> bytes) {
+std::string base64(Bytes bytes) {
   std::string text(4 * ((bytes.size() + 2) / 3), '\0');
-  EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), bytes.data(),
+  EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
+                  reinterpret_cast<const unsigned char*>(bytes.data()),
                   static_cast<int>(bytes.size()));
   return text;
 }
@@ -189,17 +190,12 @@ void write_upgrade_response(ByteBuffer& out, const UpgradeAccepted& accepted) {
   out.append("\r\n");
 }
 
-std::string upgrade_key(std::span<const std::byte, 16> nonce) {
-  return base64({reinterpret_cast<const unsigned char*>(nonce.data()), nonce.size()});
-}
+std::string upgrade_key(std::span<const std::byte, 16> nonce) { return base64(nonce); }
 
 std::string accept_key_of(std::string_view key) {
-  const std::string text = std::string(key).append(kGuid);
-  std::array<unsigned char, SHA_DIGEST_LENGTH> digest{};
-  const int done =
-      EVP_Digest(text.data(), text.size(), digest.data(), nullptr, EVP_sha1(), nullptr);
-  FL_ASSERT(done == 1);
-  return base64(digest);
+  const auto digest = digest_of(DigestKind::kSha1, {as_bytes(key), as_bytes(kGuid)});
+  FL_ASSERT(digest);
+  return base64(digest->view());
 }
 
 Status write_upgrade_request(ByteBuffer& out, const UpgradeOffer& offer) {
