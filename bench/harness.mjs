@@ -6,13 +6,15 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+export { median } from './figures.mjs';
+
 export const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const build = process.env.BUILD ?? path.join(root, 'build/release');
 export const fairlead = path.join(build, 'fairlead');
 export const generator = path.join(build, 'fairlead-bench');
 export const roof = path.join(build, 'fairlead-roof');
-export const rounds = Number(process.env.ROUNDS ?? 5);
-export const seconds = process.env.SECONDS_EACH ?? '3';
+export const rounds = Number(process.env.ROUNDS ?? 3);
+export const seconds = process.env.SECONDS_EACH ?? '1.5';
 export const brokerCore = '0';
 export const loadCore = os.cpus().length > 1 ? '1' : '0';
 export const work = mkdtempSync(path.join(os.tmpdir(), 'fairlead-bench-'));
@@ -44,20 +46,44 @@ export async function started(child, ports, name) {
     if ((await Promise.all(ports.map(reachable))).every(Boolean)) return;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
+  child.kill('SIGKILL');
   throw new Error(`${name} does not listen`);
 }
 
+// What a program prints when it listens.
+export function firstWords(child, name) {
+  let said = '';
+  child.stderr.on('data', (data) => { said += data; });
+  return new Promise((resolve, reject) => {
+    child.stdout.once('data', (data) => resolve(String(data).trim()));
+    child.once('exit', () => reject(new Error(`${name} did not start: ${said}`)));
+  });
+}
+
+// Alone on the broker's core, with all of its threads: taskset becomes the program.
+export function spawnBroker(program, args, output = 'ignore') {
+  return spawn('taskset', ['-c', brokerCore, program, ...args],
+    { stdio: ['ignore', output, 'pipe'] });
+}
+
+// Whoever does not end soon is made to.
 export function stop(child, signal = 'SIGTERM') {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
   return new Promise((resolve) => {
-    child.on('exit', resolve);
+    const killer = setTimeout(() => child.kill('SIGKILL'), 3000);
+    child.on('exit', () => {
+      clearTimeout(killer);
+      resolve();
+    });
     child.kill(signal);
   });
 }
 
 // Runs the generator; `input` is what it reads until it ends, `measuring` is called when it begins.
-export function generate(args, { input = 'ignore', nice = 0, measuring } = {}) {
+// It gives up by itself where nobody answers; `timeout` (ms) is for a broker that makes it hang.
+export function generate(args, { input = 'ignore', nice = 0, measuring, timeout = 0 } = {}) {
   const child = spawn('nice', ['-n', String(nice), 'taskset', '-c', loadCore, generator, ...args],
-    { stdio: [input, 'pipe', 'pipe'] });
+    { stdio: [input, 'pipe', 'pipe'], timeout, killSignal: 'SIGKILL' });
   let out = '';
   let errors = '';
   child.stdout.on('data', (data) => { out += data; });
@@ -67,18 +93,12 @@ export function generate(args, { input = 'ignore', nice = 0, measuring } = {}) {
     measuring = undefined;
   });
   child.result = new Promise((resolve, reject) => {
-    child.on('close', (code) => {
+    child.on('close', (code, signal) => {
       if (code === 0) resolve(JSON.parse(out));
-      else reject(new Error(`${generator} ${args.join(' ')}: ${errors}`));
+      else reject(new Error(`${generator} ${args.join(' ')}: ${errors || `ended by ${signal}`}`));
     });
   });
   return child;
-}
-
-export function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
 export function version(command, args, pattern) {
@@ -88,6 +108,9 @@ export function version(command, args, pattern) {
     return String(error.stdout ?? '').match(pattern)?.[1] ?? 'unknown';
   }
 }
+
+export const commit = () => execFileSync('git', ['-C', root, 'rev-parse', '--short', 'HEAD'],
+  { encoding: 'utf8' }).trim();
 
 export function machine() {
   const cores = os.cpus();

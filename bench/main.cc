@@ -21,6 +21,7 @@ struct Arguments {
   std::string address = "127.0.0.1";
   uint16_t port = 0;
   bool tls = false;
+  bool tls12 = false;
   bool tcp = false;
   unsigned qos = 0;
   std::string user;
@@ -138,8 +139,9 @@ Target target_of(const Arguments& arguments) {
   if (!address) throw std::runtime_error(address.error().sentence);
   Target target{.address = *address, .host = "localhost", .authority = "localhost"};
   if (arguments.tcp) target.carrier = Carrier::kTcp;
-  if (!arguments.tls) return target;
-  auto context = TlsContext::client({.trust = TlsTrust::kAnyCertificate});
+  if (!arguments.tls && !arguments.tls12) return target;
+  auto context =
+      TlsContext::client({.trust = TlsTrust::kAnyCertificate, .tls12_only = arguments.tls12});
   if (!context) throw std::runtime_error(context.error().sentence);
   target.tls = *context;
   return target;
@@ -153,6 +155,7 @@ void add_options(CLI::App& app, Arguments& arguments, Plan& plan) {
   app.add_option("--port", arguments.port)->required();
   app.add_option("--pid", plan.broker_pid, "The broker, for its CPU time and memory")->required();
   app.add_flag("--tls", arguments.tls);
+  app.add_flag("--tls12", arguments.tls12, "TLS, not above 1.2");
   app.add_flag("--tcp", arguments.tcp, "MQTT without WebSocket");
   app.add_flag("--resume", plan.resume, "Resume TLS sessions: connects");
   app.add_option("--qos", arguments.qos)->check(CLI::Range(0, 2));
