@@ -19,8 +19,8 @@ function heading(results) {
   const loads = results.loads.map((load) => load.toFixed(1));
   return ['# Results', '',
     'Written by `make bench` (`bench/run.mjs`). All brokers in turn, each run with a fresh',
-    `process: broker on core ${brokerCore}, load generator on core ${loadCore}, Fairlead with one shard.`,
-    `Median of ${rounds} runs of ${seconds} s, of memory 2 (lowest–highest).`, '',
+    `process: broker on core ${brokerCore}, load generator on core ${loadCore}, Fairlead with one`,
+    `shard. Median of ${rounds} runs of ${seconds} s, of memory 2 (lowest–highest).`, '',
     `- machine: ${results.machine}; load average ${loads[0]} at the start`
       + (loads[1] ? `, ${loads[1]} at the end, with ours` : ''),
     `- ${results.peers.filter(({ version }) => version)
