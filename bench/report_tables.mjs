@@ -25,9 +25,10 @@ const units = {
 // A run that is not what the row says has no figure: full handshakes are not resumed ones.
 const countsFor = ({ resumes }) => (run) => !resumes || run.resumed >= 0.9 * run.connects;
 
-// Of all runs of a peer; empty: there is no figure.
-export const values = ({ scenario, runs }, peer) =>
-  (runs[peer] ?? []).filter(countsFor(scenario)).map(figures[scenario.kind]);
+// Of all runs of a peer; empty: there is no figure. A run so short that no CPU time was counted has
+// none.
+export const values = ({ scenario, runs }, peer) => (runs[peer] ?? [])
+  .filter(countsFor(scenario)).map(figures[scenario.kind]).filter(Number.isFinite);
 
 export function middle(row, peer) {
   const all = values(row, peer);

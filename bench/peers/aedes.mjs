@@ -22,9 +22,9 @@ export default {
   name: 'aedes',
   note: 'everything in memory, without compression, WebSocket by `ws`; its program compares '
     + 'passwords in constant time. All threads of its process share the core, '
-    + 'which has three seconds to compile it before each run',
+    + 'which has two seconds to compile it before each run',
   version,
   start,
-  warmUp: 3,
+  warmUp: 2,
   login: plainLogin.words,
 };
