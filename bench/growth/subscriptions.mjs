@@ -22,6 +22,8 @@ const subjects = [
   { key: 'mosquittoNone', title: 'mosquitto, none', start: startMosquitto },
   { key: 'mosquittoExact', title: 'mosquitto, exact', start: startMosquitto, shape: 'exact' },
   { key: 'mosquittoPlus', title: 'mosquitto, +', start: startMosquitto, shape: 'plus' },
+  { key: 'mosquittoCrossed', title: 'mosquitto, worst case', start: startMosquitto,
+    shape: 'crossed', more: deep },
 ];
 
 async function open(subject) {
@@ -96,7 +98,8 @@ function growthOf(data, key, without, qos) {
 }
 
 function plot(data) {
-  const shown = ['exact', 'plus', 'hash', 'crossed', 'mosquittoExact', 'mosquittoPlus'];
+  const shown = ['exact', 'plus', 'hash', 'crossed', 'mosquittoExact', 'mosquittoPlus',
+    'mosquittoCrossed'];
   return lineChart({
     title: 'Cost of a message beside subscriptions that it does not match',
     subtitle: `100 pairs over ws, QoS 0, 64 bytes; the filters are held by ${sessionCount} other `

@@ -281,20 +281,22 @@ void Connection::on_mqtt_bytes(Bytes piece) {
 // Nothing is done before CONNACK is out, nor is leave taken before the answers that wait for the
 // disk are. Answers have the order of what they answer: behind a SUBSCRIBE that waits for other
 // shards only more of them go on, as many as the exchange has room for. It waits for the next turn
-// when this one has found enough retained messages, and while the client does not take those of
-// earlier ones.
+// when this one has found enough retained messages or seen enough filters, as UNSUBSCRIBE does, and
+// while the client does not take the messages of earlier ones.
 bool Connection::hold_back(std::byte first) {
   if (stage_ != Stage::kOpen || hurried_ || broken_) return false;
   constexpr int kTypeShift = 4;
   const auto type = static_cast<mqtt::PacketType>(std::to_integer<uint8_t>(first) >> kTypeShift);
+  const Exchange& exchange = shard_->exchange();
   if (type != mqtt::PacketType::kSubscribe || output_held_) {
     const bool leaves = type == mqtt::PacketType::kDisconnect && !session_->held_answers.empty() &&
                         shard_->journal().accepts();
-    input_held_ = leaves || output_held_ || !session_->subscribes_pending.empty();
+    const bool next_turn = type == mqtt::PacketType::kUnsubscribe && exchange.has_done_enough();
+    input_held_ = leaves || next_turn || output_held_ || !session_->subscribes_pending.empty();
+    if (next_turn) resume_later();
     return input_held_;
   }
-  const Exchange& exchange = shard_->exchange();
-  const bool next_turn = exchange.has_found_enough();
+  const bool next_turn = exchange.has_done_enough();
   const bool too_slow = congested();
   input_held_ = next_turn || too_slow || !exchange.has_room_for_subscribe(*session_);
   if (too_slow) starved_ = true;  // on_wire_writable() goes on

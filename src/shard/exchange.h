@@ -43,9 +43,10 @@ class Exchange {
   // Whether one more may run beside those of the session that wait for other shards. Many do where
   // there is little to wait for; what they find is held for them meanwhile, so it must not be much.
   [[nodiscard]] bool has_room_for_subscribe(const HostedSession& session) const;
-  // Whether further SUBSCRIBEs are better left to the next turn: others have to be served, too.
-  [[nodiscard]] bool has_found_enough() const;
-  void begin_turn() { found_this_turn_ = 0; }
+  // Whether further SUBSCRIBEs and UNSUBSCRIBEs are better left to the next turn: others have to be
+  // served, too.
+  [[nodiscard]] bool has_done_enough() const;
+  void begin_turn() { work_this_turn_ = 0; }
   void unsubscribe(HostedSession& session, std::string_view filter);
   void hand_back(const SharedOrigin& origin, mqtt::MessageRef message) {
     handed_back_.push_back({origin, std::move(message)});
@@ -196,9 +197,9 @@ class Exchange {
   std::unordered_map<uint64_t, std::vector<Held>> held_;  // by session, oldest first
   ByteBuffer scratch_;
   uint64_t next_token_ = 1;
-  std::size_t found_this_turn_ = 0;  // retained messages
-  uint32_t unconfirmed_ = 0;         // requests under way that may stand for an announced interest
-  bool announced_ = false;           // by want(), since it was last set to false
+  std::size_t work_this_turn_ = 0;  // retained messages found, and filters taken or given up
+  uint32_t unconfirmed_ = 0;        // requests under way that may stand for an announced interest
+  bool announced_ = false;          // by want(), since it was last set to false
 };
 
 }  // namespace fairlead

@@ -17,7 +17,10 @@ constexpr std::size_t kPendingCountMax = 64;
 constexpr std::size_t kPendingFoundMax = 200;
 // For one SUBSCRIBE, on each shard, where there are not more of them to begin with: once is enough.
 constexpr std::size_t kFoundForOneMax = 100'000;
-constexpr std::size_t kFoundPerTurnMax = 2000;  // retained messages, before SUBSCRIBEs wait
+// Before SUBSCRIBEs and UNSUBSCRIBEs wait: retained messages found, or filters, each of which costs
+// several times as much.
+constexpr std::size_t kWorkPerTurnMax = 2000;
+constexpr std::size_t kWorkOfFilter = 4;
 
 // The parts of a filter that the session has checked.
 mqtt::FilterParts parts_of(std::string_view filter) {
@@ -41,6 +44,7 @@ void Exchange::subscribe(HostedSession& session, std::span<const SubscriptionGra
                            .retained = {}};
   std::vector<SubscribeSync> syncs(shard_.shard_count());
   announced_ = false;
+  work_this_turn_ += grants.size() * kWorkOfFilter;
   for (uint32_t i = 0; i < grants.size(); ++i) {
     const SubscriptionGrant& grant = grants[i];
     pending.grants.push_back({grant.options, grant.identifier, {}});
@@ -92,7 +96,7 @@ bool Exchange::has_room_for_subscribe(const HostedSession& session) const {
          last->second.retained.messages.size() * shard_.shard_count() <= kPendingFoundMax;
 }
 
-bool Exchange::has_found_enough() const { return found_this_turn_ >= kFoundPerTurnMax; }
+bool Exchange::has_done_enough() const { return work_this_turn_ >= kWorkPerTurnMax; }
 
 // MQTT 5.0 section 3.3.1.3: shared subscriptions get none. Nor does who is not there to read them.
 bool Exchange::asks_for_retained(const HostedSession& session, const SubscriptionGrant& grant) {
@@ -132,7 +136,7 @@ void Exchange::find_retained(uint32_t grant, std::string_view filter, RetainedFo
   retained_.match(filter, shard_.now(), [&](const mqtt::MessageRef& message) {
     found.messages.emplace_back(grant, message);
   });
-  found_this_turn_ += found.messages.size() - before;
+  work_this_turn_ += found.messages.size() - before;
 }
 
 // Asks the shards that have something to say. All are asked when the SUBACK must wait until all
@@ -230,6 +234,7 @@ void Exchange::complete(PendingSubscribe&& pending) {
 void Exchange::unsubscribe(HostedSession& session, std::string_view filter) {
   const mqtt::FilterParts parts = parts_of(filter);
   shard_.counters().subscriptions_now.subtract();
+  work_this_turn_ += kWorkOfFilter;
   if (parts.group.empty()) {
     if (tree_.remove(filter, session.slot())) unwant(filter);
     return;

@@ -100,7 +100,7 @@ void Shard::take_mail() {
 // Each in its turn, some perhaps not in this one.
 void Shard::resume_inputs() {
   exchange_.begin_turn();
-  while (!resumes_.empty() && !exchange_.has_found_enough()) resumes_.pop_front().resume_input();
+  while (!resumes_.empty() && !exchange_.has_done_enough()) resumes_.pop_front().resume_input();
 }
 
 // Mail goes before output: what a client has been told is then on its way to every shard.

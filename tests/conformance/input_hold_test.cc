@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 
 #include <string>
+#include <vector>
 
 #include "base/temp_dir_for_test.h"
 #include "proto/mqtt/reader.h"
@@ -340,6 +341,90 @@ TEST_F(InputHold, SubscribesThatFindMuchTakeTurns) {
   }
   EXPECT_EQ(subacks, 50u);
   EXPECT_GT(rounds, 5);
+}
+
+// SUBSCRIBEs or UNSUBSCRIBEs with many filters in each, behind each other.
+class ManyFilters : public InputHold {
+ protected:
+  static constexpr int kPackets = 20;
+  static constexpr int kFilters = 100;
+  static constexpr int kRoundsMax = 1'000;
+
+  static std::string filter(int number) { return "f/" + std::to_string(number); }
+  template <class MakePacket>
+  static std::string packets(MakePacket&& make) {
+    std::string bytes;
+    for (int i = 0; i < kPackets; ++i) {
+      std::vector<std::string> filters;
+      for (int n = 0; n < kFilters; ++n) filters.push_back(filter(i * kFilters + n));
+      bytes += make(static_cast<uint16_t>(i + 1), filters);
+    }
+    return bytes;
+  }
+  static std::string subscribe_all() {
+    return packets([](uint16_t id, const std::vector<std::string>& filters) {
+      SubscribePacket packet{.packet_id = PacketId{id}, .requests = {}, .properties = {}};
+      for (const std::string& each : filters) packet.requests.push_back({each, {}});
+      return bytes_of(packet);
+    });
+  }
+  static std::string unsubscribe_all() {
+    return packets([](uint16_t id, const std::vector<std::string>& filters) {
+      UnsubscribePacket packet{.packet_id = PacketId{id}, .filters = {}, .user_properties = {}};
+      packet.filters.assign(filters.begin(), filters.end());
+      return bytes_of(packet);
+    });
+  }
+  [[nodiscard]] bool has_last() {
+    return session()->subscribes_to(filter(kPackets * kFilters - 1));
+  }
+  // Turns until the ping behind all of them is answered.
+  std::string heard_in_the_end() {
+    std::string all;
+    for (int i = 0; i < kRoundsMax && all.find("PINGRESP") == all.npos; ++i) {
+      turn_both();
+      all += peer_.heard() + ' ';
+    }
+    return all;
+  }
+  static int count(const std::string& kinds, const std::string& kind) {
+    int found = 0;
+    for (auto at = kinds.find(kind); at != kinds.npos; at = kinds.find(kind, at + 1)) ++found;
+    return found;
+  }
+};
+
+// A turn of them all would be as long as all the others had to wait.
+TEST_F(ManyFilters, TakeTurns) {
+  connect_both();
+  peer_.say(subscribe_all() + ping());
+  turn_home();
+  EXPECT_FALSE(has_last());
+  watcher_.say(ping());
+  turn_home();
+  EXPECT_EQ(watcher_.heard(), "PINGRESP");
+  EXPECT_FALSE(has_last());
+  const std::string kinds = heard_in_the_end();
+  EXPECT_EQ(count(kinds, "SUBACK"), kPackets) << kinds;
+  EXPECT_GT(kinds.find("PINGRESP"), kinds.rfind("SUBACK")) << kinds;
+  EXPECT_TRUE(has_last());
+}
+
+TEST_F(ManyFilters, AreGivenUpInTurns) {
+  connect_both();
+  peer_.say(subscribe_all() + ping());
+  heard_in_the_end();
+  peer_.say(unsubscribe_all() + ping());
+  turn_home();
+  EXPECT_TRUE(has_last());
+  watcher_.say(ping());
+  turn_home();
+  EXPECT_EQ(watcher_.heard(), "PINGRESP");
+  EXPECT_TRUE(has_last());
+  const std::string kinds = heard_in_the_end();
+  EXPECT_EQ(count(kinds, "UNSUBACK"), kPackets) << kinds;
+  EXPECT_GT(kinds.find("PINGRESP"), kinds.rfind("UNSUBACK")) << kinds;
+  EXPECT_FALSE(has_last());
 }
 
 }  // namespace
