@@ -2,7 +2,6 @@
 // devices and retained messages, subscribing beside traffic, two shards against one. Writes
 // bench/GROWTH.md and bench/plots, and the figures of each part as JSON into build/growth.
 // PARTS (a comma list) chooses parts; then, or with QUICK=1, the report goes to build/growth, too.
-import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -13,13 +12,13 @@ import * as retained from './growth/retained.mjs';
 import * as shards from './growth/shards.mjs';
 import * as storms from './growth/storms.mjs';
 import * as subscriptions from './growth/subscriptions.mjs';
-import { brokerCore, fairlead, loadCore, machine, root, version, work } from './harness.mjs';
+import {
+  brokerCore, commit, fairlead, loadCore, machine, root, version, work,
+} from './harness.mjs';
 
 const parts = { subscriptions, connections, registry, retained, storms, shards };
 
 function heading(loads) {
-  const commit = execFileSync('git', ['-C', root, 'rev-parse', '--short', 'HEAD'],
-    { encoding: 'utf8' }).trim();
   return ['# Growth', '',
     'How what Fairlead costs grows with what it holds. Written by `make bench-growth`',
     '(`bench/growth.mjs`). Where nothing else is said: one shard, the broker on core',
@@ -28,9 +27,22 @@ function heading(loads) {
     'memory is what the process shares with no other (`smaps_rollup`). Ratios between lines of',
     'one table mean more than the figures, as other work may share the machine.', '',
     `- machine: ${machine()}; load average ${loads}`,
-    `- Fairlead ${version(fairlead, ['--version'], /fairlead (\S+)/)} at ${commit}, mosquitto `
+    `- Fairlead ${version(fairlead, ['--version'], /fairlead (\S+)/)} at ${commit()}, mosquitto `
       + `${version('mosquitto', ['-h'], /version (\S+)/)} of Debian`,
     `- ${new Date().toISOString().slice(0, 10)}`, ''];
+}
+
+// A part that fails is said to, and the others still count.
+async function measured(key, figures) {
+  try {
+    const data = await parts[key].measure();
+    writeFileSync(path.join(figures, `${key}.json`), `${JSON.stringify(data, null, 1)}\n`);
+    return parts[key].report(data);
+  } catch (error) {
+    console.error(error);
+    process.exitCode = 1;
+    return { plots: {}, lines: [`## ${key}`, '', `Not measured: ${error.message}`, ''] };
+  }
 }
 
 async function main() {
@@ -44,9 +56,7 @@ async function main() {
   const began = Date.now();
   const lines = [];
   for (const key of wanted) {
-    const data = await parts[key].measure();
-    writeFileSync(path.join(figures, `${key}.json`), `${JSON.stringify(data, null, 1)}\n`);
-    const report = parts[key].report(data);
+    const report = await measured(key, figures);
     lines.push(...report.lines);
     for (const [name, svg] of Object.entries(report.plots)) {
       writeFileSync(path.join(target, 'plots', `${name}.svg`), svg);
