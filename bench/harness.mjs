@@ -66,11 +66,11 @@ export function spawnBroker(program, args, output = 'ignore') {
     { stdio: ['ignore', output, 'pipe'] });
 }
 
-// Whoever does not end soon is made to.
+// Whoever does not end is made to; one with much to write has time for it.
 export function stop(child, signal = 'SIGTERM') {
   if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
   return new Promise((resolve) => {
-    const killer = setTimeout(() => child.kill('SIGKILL'), 3000);
+    const killer = setTimeout(() => child.kill('SIGKILL'), 60_000);
     child.on('exit', () => {
       clearTimeout(killer);
       resolve();
