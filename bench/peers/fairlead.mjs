@@ -23,7 +23,7 @@ function prepare() {
 async function start(directory) {
   const port = await freePort();
   const config = path.join(directory, 'fairlead.toml');
-  writeFileSync(config, '[log]\nlevel = "warning"\n');
+  writeFileSync(config, '[log]\nlevel = "warning"\n[session]\ninflight_count = 1000\n');
   const child = spawnBroker(fairlead, ['--data-dir', dataDirectory, 'serve', '--listen',
     `127.0.0.1:${port}`, '--admin', 'off', '--shards', '1', '--allow-anonymous', '--config',
     config]);
@@ -34,8 +34,9 @@ async function start(directory) {
 export default {
   key: 'fairlead',
   name: 'Fairlead',
-  note: 'as it is installed, but for one shard and `--allow-anonymous`: sessions that are kept are '
-    + 'on the disk, queues have limits; it checks the three-tuple with HMAC-SHA256, as devices '
+  note: 'as it is installed, but for one shard, `--allow-anonymous`, and as many messages in flight '
+    + 'to a client as mosquitto is told; sessions that are kept are on the disk, queues have '
+    + 'limits; it checks the three-tuple with HMAC-SHA256, as devices '
     + 'sign it',
   version: () => `${version(fairlead, ['--version'], /fairlead (\S+)/)} at ${commit()}`,
   prepare,

@@ -359,7 +359,8 @@ void add_session_keys(std::vector<ConfigKey>& keys) {
   keys.push_back(integer(
       "session.inflight_count", "messages", {1, 65'535},
       [](Config & c) -> auto& { return c.server.session.inflight_count_max; },
-      "Unacknowledged QoS 1 and 2 messages, each way; a client's Receive Maximum may be less."));
+      "Unacknowledged QoS 1 and 2 messages, each way. A client's Receive Maximum may be less; the "
+      "compatible profile has 100 at most."));
   keys.push_back(integer(
       "session.expiry_s", "s", {0, 4'294'967'295},
       [](Config & c) -> auto& { return c.server.session.expiry_max; },

@@ -46,7 +46,7 @@ struct ProtocolProfile {
   uint32_t subscriptions_per_session_max;  // automatic ones (_ss) do not count
   uint32_t filters_per_subscribe_max;
   uint32_t packet_bytes_max;     // at most; the server's own limit may be less
-  uint16_t receive_maximum;      // in flight, each way
+  uint16_t receive_maximum;      // in flight, each way, at most; session.inflight_count may be less
   uint16_t topic_alias_maximum;  // 5.0, client to server
 
   OverRate over_rate;
@@ -95,7 +95,7 @@ inline constexpr ProtocolProfile kStandardProfile{
     .subscriptions_per_session_max = 10'000,
     .filters_per_subscribe_max = 1'000,
     .packet_bytes_max = 16 * 1024 * 1024,
-    .receive_maximum = 100,
+    .receive_maximum = 65'535,
     .topic_alias_maximum = 100,
     .over_rate = OverRate::kDeliver,
 };

@@ -129,6 +129,19 @@ TEST(SessionConnect, ConnackOfMqtt3HasNoProperties) {
   EXPECT_FALSE(d.recorder.connack.receive_maximum || d.recorder.connack.maximum_packet_size);
 }
 
+TEST(SessionConnect, ReceiveMaximumIsAsConfiguredAndOfTheCompatibleProfileAtMost100) {
+  for (const auto& [profile, configured, expected] :
+       {std::tuple{&kStandardProfile, uint16_t{1000}, 1000},
+        std::tuple{&kStandardProfile, uint16_t{7}, 7},
+        std::tuple{&kCompatibleProfile, uint16_t{1000}, 100},
+        std::tuple{&kCompatibleProfile, uint16_t{7}, 7}}) {
+    Dialogue d(*profile);
+    d.limits.inflight_count_max = configured;
+    d.connected(hello(k5));
+    EXPECT_EQ(d.recorder.connack.receive_maximum, expected);
+  }
+}
+
 TEST(SessionConnect, ConnackNamesTheCompatibleProfile) {
   Dialogue d(kCompatibleProfile);
   ConnectPacket connect = hello(k5);
