@@ -25,14 +25,26 @@ const units = {
 // A run that is not what the row says has no figure: full handshakes are not resumed ones.
 const countsFor = ({ resumes }) => (run) => !resumes || run.resumed >= 0.9 * run.connects;
 
-// Of all runs of a peer; empty: there is no figure. A run so short that no CPU time was counted has
-// none.
-export const values = ({ scenario, runs }, peer) => (runs[peer] ?? [])
-  .filter(countsFor(scenario)).map(figures[scenario.kind]).filter(Number.isFinite);
+// Round for round, with NaN for a run that has no figure; one that is so short that no CPU time was
+// counted has none, either.
+const byRound = ({ scenario, runs }, peer) => (runs[peer] ?? []).map((run) => {
+  const value = countsFor(scenario)(run) ? figures[scenario.kind](run) : NaN;
+  return Number.isFinite(value) ? value : NaN;
+});
+
+// Of all runs of a peer; empty: there is no figure.
+export const values = (row, peer) => byRound(row, peer).filter(Number.isFinite);
 
 export function middle(row, peer) {
   const all = values(row, peer);
   return all.length ? median(all) : undefined;
+}
+
+// How many times what `b` does in the same round: the machine is faster in some rounds than in
+// others, for all that run in them.
+function ratioOf(a, b) {
+  const ratios = a.map((value, round) => value / b[round]).filter(Number.isFinite);
+  return ratios.length ? median(ratios) : undefined;
 }
 
 // What went wrong in a row, in a few words.
@@ -56,16 +68,12 @@ function cell(row, peer) {
 
 // --- Against mosquitto, the roof and the aims ----------------------------------------------------
 
-const over = (a, b) => (a !== undefined && b !== undefined ? a / b : undefined);
-
 // What the aim of a row is about: { ratio, aim, met }; ratio may be missing.
 export function against(results, row) {
   const { aim, aimAgainst, kind } = row.scenario;
-  const ours = middle(row, 'fairlead');
   const other = aimAgainst ? rowOf(results, aimAgainst) : row;
-  const theirs = other && middle({ ...other, scenario: scenarioOf(other) },
-    aimAgainst ? 'fairlead' : 'mosquitto');
-  const ratio = over(ours, theirs);
+  const ratio = other && ratioOf(byRound(row, 'fairlead'),
+    byRound({ ...other, scenario: scenarioOf(other) }, aimAgainst ? 'fairlead' : 'mosquitto'));
   const met = ratio === undefined || aim === undefined ? undefined
     : kind === 'memory' ? ratio <= aim : ratio >= aim;
   return { ratio, aim, met };
@@ -83,7 +91,7 @@ function aimCells(results, row) {
 }
 
 function shareOfRoof(row) {
-  const share = over(middle(row, 'fairlead'), middle(row, 'roof'));
+  const share = ratioOf(byRound(row, 'fairlead'), byRound(row, 'roof'));
   if (share === undefined) return missing;
   return row.scenario.kind === 'memory' ? `${times(share)} times` : `${Math.round(100 * share)} %`;
 }

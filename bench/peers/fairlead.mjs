@@ -34,7 +34,7 @@ async function start(directory) {
 export default {
   key: 'fairlead',
   name: 'Fairlead',
-  note: 'as it is installed, but for one shard, `--allow-anonymous`, and as many messages in flight '
+  note: 'as it is installed, but for one shard, `--allow-anonymous` and as many messages in flight '
     + 'to a client as mosquitto is told; sessions that are kept are on the disk, queues have '
     + 'limits; it checks the three-tuple with HMAC-SHA256, as devices '
     + 'sign it',
