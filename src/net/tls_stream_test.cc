@@ -160,6 +160,17 @@ TEST(TlsStream, StaticRsaSuitesNeedTheLegacyProfile) {
   }
 }
 
+TEST(TlsStream, SuitesWithSha256AreChosenAmongThoseThatBothHave) {
+  Pair tls13(server_context(), client_context());
+  ASSERT_TRUE(tls13.handshake());
+  EXPECT_EQ(tls13.server.stream.cipher(), "TLS_AES_128_GCM_SHA256");
+  Pair tls12_pair(server_context(), client_context(tls12("ECDHE+AESGCM")));
+  ASSERT_TRUE(tls12_pair.handshake());
+  EXPECT_EQ(tls12_pair.server.stream.cipher(), "ECDHE-ECDSA-AES128-GCM-SHA256");
+  Pair only_256(server_context(), client_context(tls12("ECDHE-ECDSA-AES256-GCM-SHA384")));
+  EXPECT_TRUE(only_256.handshake());
+}
+
 TEST(TlsStream, LegacyProfileStillPrefersModernSuites) {
   Pair pair(server_context({.profile = TlsProfile::kLegacy}), client_context());
   ASSERT_TRUE(pair.handshake());
