@@ -29,7 +29,7 @@ class Connects final : public ClientEvents {
 
   Result<ConnectsReport> run() {
     run_for(Phase::kWarmingUp, plan_.warm_up_seconds);
-    const uint64_t accepted_before = report_.accepted;
+    accepted_before_ = report_.accepted;
     const uint64_t resumed_before = report_.resumed;
     const Stretch stretch(plan_.broker_pid);
     report_.took.clear();
@@ -39,7 +39,7 @@ class Connects final : public ClientEvents {
       return Reject{ReasonCode::kUnspecifiedError,
                     report_.failed > 0 ? report_.cause : "nobody was connected in this time"};
     }
-    report_.accepted -= accepted_before;
+    report_.accepted -= accepted_before_;
     report_.resumed -= resumed_before;
     return std::move(report_);
   }
@@ -56,14 +56,22 @@ class Connects final : public ClientEvents {
     return report_.accepted == 0 && report_.failed >= slots_.size();
   }
 
+  // What is measured has somebody in it, if it takes a life longer.
+  [[nodiscard]] bool goes_on(Phase phase, milliseconds passed, milliseconds length) const {
+    if (hopeless()) return false;
+    if (phase == Phase::kMeasuring && report_.accepted == accepted_before_) length += kLifeMax;
+    return passed < length;
+  }
+
   void run_for(Phase phase, double seconds_count) {
     const auto length = milliseconds{static_cast<int64_t>(seconds_count * 1000)};
     const Instant begin = MonotonicClock::now();
-    for (Instant now = begin; now - begin < length && !hopeless(); now = MonotonicClock::now()) {
+    for (Instant now = begin; goes_on(phase, now - begin, length); now = MonotonicClock::now()) {
       if (plan_.stop && plan_.stop()) return;
-      tell(phase, static_cast<double>((now - begin).count()) / static_cast<double>(length.count()));
+      const milliseconds passed = std::min(length, now - begin);
+      tell(phase, static_cast<double>(passed.count()) / static_cast<double>(length.count()));
       for (std::size_t i = 0; i < slots_.size(); ++i) renew(i);
-      loop_.turn(std::min(milliseconds{50}, length - (now - begin)));
+      loop_.turn(std::clamp(length - (now - begin), milliseconds{1}, milliseconds{50}));
       flushes_.flush_all();
     }
   }
@@ -126,6 +134,7 @@ class Connects final : public ClientEvents {
   std::vector<Slot> slots_;
   uint64_t next_ = 0;
   ConnectsReport report_;
+  uint64_t accepted_before_ = 0;  // while warming up
   Instant told_{};
 };
 

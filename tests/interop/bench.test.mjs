@@ -23,13 +23,15 @@ const at = suite({
 });
 
 const asBackend = ['--user', 'backend', '--password', backendPassword];
-const shortly = ['--seconds', '0.3', '--timeout', '30', '--json'];
+const always = ['--timeout', '30', '--json'];
+const shortly = ['--seconds', '0.3'];
 
 const bench = (...words) => fairlead(['--data-dir', at.server.directory, 'bench', ...words]);
 
 // The figures of a run in which nothing went wrong.
 async function measured(scenario, url, ...words) {
-  const { code, stdout, stderr } = await bench(scenario, url, ...shortly, ...words);
+  const time = words.includes('--seconds') ? [] : shortly;
+  const { code, stdout, stderr } = await bench(scenario, url, ...always, ...time, ...words);
   assert.equal(code, 0, stderr);
   assert.doesNotMatch(stderr.replace(/^fairlead: warning: the generator .*\n/, ''), /./);
   const figures = JSON.parse(stdout);
@@ -62,7 +64,7 @@ for (const scheme of ['mqtt', 'mqtts', 'ws', 'wss']) {
       const url = at.server.url(scheme);
       const connects = await measured('connect', url, ...how, '--concurrent', '4');
       assert.equal(connects.failed, 0, JSON.stringify(connects));
-      assert.equal(typeof connects.connects, 'number');
+      assert.ok(connects.connects > 0, JSON.stringify(connects));
       const idle = await measured('idle', url, ...how, '--connections', '10');
       assert.equal(idle.connections, 10);
       for (const [scenario, size] of Object.entries(sizes)) {
@@ -82,9 +84,14 @@ for (const scheme of ['mqtts', 'wss']) {
     const words = [...asBackend, '--concurrent', '2'];
     const full = await measured('connect', at.server.url(scheme), ...words);
     assert.equal('resumed' in full, false);
-    const again = await measured('connect', at.server.url(scheme), ...words, '--resume');
-    assert.ok(again.resumed > 0);
-    assert.ok(again.resumed >= again.connects - 2, 'the first ones have nothing to resume');
+    // The first two have nothing to resume. On a busy machine there may be no third one in time.
+    for (const seconds of ['0.3', '3', '30']) {
+      const again = await measured('connect', at.server.url(scheme), ...words, '--resume',
+        '--seconds', seconds);
+      assert.ok(again.resumed >= again.connects - 2, JSON.stringify(again));
+      if (again.connects > 2) return;
+    }
+    assert.fail('two connects in half a minute');
   });
 }
 
@@ -145,7 +152,7 @@ test('What a broker loses, sends twice or out of order is counted', async () => 
     return number === 31 ? [packet, held] : [packet];
   });
   try {
-    const words = ['--pairs', '1', '--rate', '200', ...shortly];
+    const words = ['--pairs', '1', '--rate', '200', ...always, ...shortly];
     const { code, stdout, stderr } = await bench('latency', broker.url, ...words);
     const figures = JSON.parse(stdout);
     assert.equal(figures.lost, 1);
@@ -195,12 +202,12 @@ test('Nobody there, and a refused CONNECT, end with 1 and say why', async () => 
   const { port } = free.address();
   await new Promise((done) => free.close(done));
   for (const scenario of ['connect', 'idle', 'pair', 'latency']) {
-    const nobody = await bench(scenario, `mqtt://127.0.0.1:${port}`, ...shortly);
+    const nobody = await bench(scenario, `mqtt://127.0.0.1:${port}`, ...always, ...shortly);
     assert.equal(nobody.code, 1, scenario);
     assert.match(nobody.stderr, new RegExp(`^fairlead: 127\\.0\\.0\\.1:${port}: .*refused`, 'm'));
     assert.equal(nobody.stdout, '');
     const wrong = ['--user', 'backend', '--password', 'wrong'];
-    const refused = await bench(scenario, at.server.url('ws'), ...shortly, ...wrong);
+    const refused = await bench(scenario, at.server.url('ws'), ...always, ...shortly, ...wrong);
     assert.equal(refused.code, 1, scenario);
     assert.match(refused.stderr, /refused the connection: CONNACK return code [345]/);
   }
@@ -209,7 +216,7 @@ test('Nobody there, and a refused CONNECT, end with 1 and say why', async () => 
 test('A certificate is checked unless told otherwise', async () => {
   const url = at.server.url('wss');
   const elsewhere = (...words) =>
-    fairlead(['--data-dir', '/nonexistent', 'bench', 'pair', url, ...shortly, ...words]);
+    fairlead(['--data-dir', '/nonexistent', 'bench', 'pair', url, ...always, ...shortly, ...words]);
   const words = [...asBackend, '--pairs', '1'];
   const unknown = await elsewhere(...words);
   assert.equal(unknown.code, 1);
