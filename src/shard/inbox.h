@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -128,10 +129,43 @@ struct Control {
   std::function<void(Shard&)> run;
 };
 
+// How a piece of mail lies in a batch: nearly all of it is Routed, and need not take the room of
+// the largest, which lie apart.
+template <class T>
+using Enclosed = std::conditional_t<(sizeof(T) <= sizeof(Routed)), T, std::unique_ptr<T>>;
+
+template <class... T>
+using Mail = std::variant<Enclosed<T>...>;
+
 using ShardMessage =
-    std::variant<Routed, Handover, RetainedUpdate, InterestChange, SharedLeave, SharedPresence,
-                 SharedDelivery, SharedRetry, SharedHandBack, SubscribeSync, SubscribeSyncReply,
-                 Barrier, BarrierReply, ReceiptSettled, SharedJoin, Control>;
+    Mail<Routed, Handover, RetainedUpdate, InterestChange, SharedLeave, SharedPresence,
+         SharedDelivery, SharedRetry, SharedHandBack, SubscribeSync, SubscribeSyncReply, Barrier,
+         BarrierReply, ReceiptSettled, SharedJoin, Control>;
+static_assert(sizeof(ShardMessage) <= 24);
+
+template <class T>
+[[nodiscard]] ShardMessage enclose(T&& message) {
+  static_assert(!std::is_lvalue_reference_v<T>, "it is handed over");
+  if constexpr (std::is_same_v<Enclosed<T>, T>) {
+    return std::move(message);
+  } else {
+    return std::make_unique<T>(std::move(message));
+  }
+}
+
+// Calls `handle` with what was enclosed.
+template <class Handle>
+void disclose(ShardMessage&& message, Handle&& handle) {
+  std::visit(
+      [&](auto&& m) {
+        if constexpr (requires { *m; }) {
+          handle(std::move(*m));
+        } else {
+          handle(std::move(m));
+        }
+      },
+      std::move(message));
+}
 
 // Batches from any thread to one shard. Of one sender they arrive in order.
 class Inbox {

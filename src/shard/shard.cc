@@ -91,7 +91,7 @@ void Shard::take_mail() {
   inbox_.drain([this](Inbox::Batch&& batch) {
     journal_.begin_mail(batch.epoch);
     for (ShardMessage& message : batch.messages) {
-      std::visit([this](auto&& m) { on_message(std::move(m)); }, std::move(message));
+      disclose(std::move(message), [this](auto&& m) { on_message(std::move(m)); });
     }
     journal_.end_mail(batch.epoch);
   });
@@ -136,7 +136,7 @@ void Shard::take_leave() {
 }
 
 // A batch is of one epoch, and batches stay in their order.
-void Shard::post(uint16_t to, ShardMessage&& message) {
+void Shard::post_mail(uint16_t to, ShardMessage&& message) {
   FL_ASSERT(to != index_);
   Inbox::Batch& batch = mail_[to];
   if (!batch.messages.empty() && batch.epoch != journal_.epoch()) send_batch(to);
@@ -159,7 +159,7 @@ void Shard::send_mail() {
 
 void Shard::post_from_outside(Control control) {
   Inbox::Batch batch;
-  batch.messages.emplace_back(std::move(control));
+  batch.messages.push_back(enclose(std::move(control)));
   if (inbox_.post(std::move(batch))) loop_.wake();
 }
 

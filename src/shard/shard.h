@@ -133,7 +133,10 @@ class Shard {
   }
 
   // To another shard's inbox, at the end of this turn.
-  void post(uint16_t to, ShardMessage&& message);
+  template <class Message>
+  void post(uint16_t to, Message&& message) {
+    post_mail(to, enclose(std::forward<Message>(message)));
+  }
 
  private:
   void take_mail();
@@ -153,6 +156,7 @@ class Shard {
   void remove_suspect(Connection& connection);
   void end_turn();
   void take_leave();
+  void post_mail(uint16_t to, ShardMessage&& message);
   void send_mail();
   void send_batch(uint16_t to);
   void commit();
