@@ -81,8 +81,10 @@ export function stop(child, signal = 'SIGTERM') {
 
 // Runs the generator; `input` is what it reads until it ends, `measuring` is called when it begins.
 // It gives up by itself where nobody answers; `timeout` (ms) is for a broker that makes it hang.
-export function generate(args, { input = 'ignore', nice = 0, measuring, timeout = 0 } = {}) {
-  const child = spawn('nice', ['-n', String(nice), 'taskset', '-c', loadCore, generator, ...args],
+export function generate(args, options = {}) {
+  const { input = 'ignore', nice = 0, core = loadCore, timeout = 0 } = options;
+  let { measuring } = options;
+  const child = spawn('nice', ['-n', String(nice), 'taskset', '-c', core, generator, ...args],
     { stdio: [input, 'pipe', 'pipe'], timeout, killSignal: 'SIGKILL' });
   let out = '';
   let errors = '';

@@ -11,7 +11,6 @@
 #include <stdexcept>
 
 #include "bench/growth/filler.h"
-#include "bench/growth/flood.h"
 #include "load/process.h"
 
 // Reads commands, one a line, and answers each with a line of JSON; ends when its input does:
@@ -21,7 +20,6 @@
 //   unsubscribe              until they have none
 //   retain COUNT             until so many messages are retained
 //   ask QUESTION COUNT       so many times about them: exact, device, group, search
-//   flood PUBLISHERS RECEIVERS SECONDS   traffic that costs its sender little, see flood.h
 //   rest                     until the broker may have given its buffers back
 //
 // An answer has what the command took, and the broker's memory after it.
@@ -47,7 +45,7 @@ Json rest(Filler& filler) {
   return Json::object();
 }
 
-Json carry_out(Filler& filler, FloodOptions flood_options, const std::string& line) {
+Json carry_out(Filler& filler, const std::string& line) {
   static const std::map<std::string, Shape> shapes = {{"exact", Shape::kExact},
                                                       {"plus", Shape::kPlus},
                                                       {"hash", Shape::kHash},
@@ -61,10 +59,6 @@ Json carry_out(Filler& filler, FloodOptions flood_options, const std::string& li
   std::string kind;
   std::size_t count = 0;
   words >> command;
-  if (command == "flood") {
-    words >> flood_options.publishers >> flood_options.receivers >> flood_options.seconds;
-    return flood(flood_options);
-  }
   if (command == "subscribe" || command == "ask") words >> kind;
   words >> count;
   if (command == "connect") return filler.connect(count);
@@ -86,7 +80,7 @@ bool read_more(std::string& input) {
   return count > 0;
 }
 
-void serve(Filler& filler, const FloodOptions& flood_options) {
+void serve(Filler& filler, int broker_pid) {
   std::string input;
   while (read_more(input)) {
     const std::size_t end = input.find('\n');
@@ -94,9 +88,9 @@ void serve(Filler& filler, const FloodOptions& flood_options) {
       filler.turn(milliseconds{5});
       continue;
     }
-    Json answer = carry_out(filler, flood_options, input.substr(0, end));
+    Json answer = carry_out(filler, input.substr(0, end));
     input.erase(0, end + 1);
-    answer["private_bytes"] = load::private_bytes(flood_options.broker_pid).value();
+    answer["private_bytes"] = load::private_bytes(broker_pid).value();
     std::printf("%s\n", answer.dump().c_str());
     std::fflush(stdout);
   }
@@ -121,12 +115,9 @@ int run(int argc, char** argv) {
     throw std::runtime_error(known.error().sentence);
   }
   options.target = {.address = *parsed, .host = "localhost", .authority = "localhost"};
-  const FloodOptions flood_options{.address = *parsed,
-                                   .broker_pid = options.broker_pid,
-                                   .name_prefix = options.name_prefix,
-                                   .topic_prefix = options.topic_prefix};
+  const int broker_pid = options.broker_pid;
   Filler filler(std::move(options));
-  serve(filler, flood_options);
+  serve(filler, broker_pid);
   return 0;
 }
 

@@ -56,8 +56,8 @@ protocol websockets
 }
 
 // A process that holds clients: tell('subscribe exact 1000') answers what that took.
-export function fill(broker, more = [], { nice = 0, cores = loadCore } = {}) {
-  const child = spawn('nice', ['-n', String(nice), 'taskset', '-c', cores, filler,
+export function fill(broker, more = [], { nice = 0 } = {}) {
+  const child = spawn('nice', ['-n', String(nice), 'taskset', '-c', loadCore, filler,
     '--port', String(broker.port), '--pid', String(broker.child.pid), ...more],
     { stdio: ['pipe', 'pipe', 'pipe'] });
   const lines = readline.createInterface({ input: child.stdout })[Symbol.asyncIterator]();

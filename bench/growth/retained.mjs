@@ -75,9 +75,10 @@ export async function measure() {
 export function report(data) {
   const rows = data.fairlead.flatMap((_, i) => subjects.map(({ key, title }) => {
     const figures = data[key][i];
+    const enough = figures.messages >= 10_000;  // to see them through blocks and the clock's ticks
     return [count(figures.messages), title, ...questions.map((question) =>
       digits(median(figures[question.key].us))), digits(median(figures.search.longest_ms)),
-      digits(figures.bytes_each), digits(figures.retaining_us)];
+      enough ? digits(figures.bytes_each) : '–', enough ? digits(figures.retaining_us) : '–'];
   }));
   const plot = lineChart({
     title: 'Cost of a subscription against retained messages',
