@@ -72,7 +72,8 @@ export function report(data) {
   const plot = barChart({
     title: 'Two shards against one',
     subtitle: 'Messages per second of two cores, as a multiple of those of one core, with a shard '
-      + 'and a load generator on each core. 2 is the most. Whiskers: lowest and highest.',
+      + 'and a load generator on each core. 2: the second core gives as much as the first. '
+      + 'Whiskers: lowest and highest.',
     description: 'Bars near two: a message costs hardly more with two shards than with one.',
     groups: scenarios.map(({ title }) => title),
     series: [{ name: 'two shards on two cores',
@@ -96,10 +97,10 @@ export function report(data) {
       'and two generators, pinned to a core each, with clients and topics of their own, all at',
       'equal priority. Nobody has idle time, so that the ratio of messages per second is what the',
       'second core adds to all of it; the generators share nothing with each other, so that what',
-      'it does not add is the broker\'s. Both brokers are measured in turn; the ratio is the median',
-      'of those of a round, with the lowest and the highest. Where it is above 2 there is more to',
-      'share than work: two cores have two caches for what a fan-out copies, and one wait for the',
-      'disk serves both shards.', '',
+      'it does not add is the broker\'s. Both brokers are measured in turn; the ratio is the',
+      'median of those of a round, with the lowest and the highest. Where it is above 2 there is',
+      'more to share than work: two cores have two caches for what a fan-out copies, and one wait',
+      'for the disk serves both shards.', '',
       ...table(['', 'times one shard', 'messages per second, one shard', 'two shards',
         'ns of the broker per message, one shard', 'two shards', 'broker, two shards',
         'generators'], scenarios.map(({ key, title }) => [title,
