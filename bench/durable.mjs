@@ -4,13 +4,13 @@ import { spawn } from 'node:child_process';
 import {
   cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync }
   from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { variants } from './durable_report.mjs';
 import { grouped, median } from './figures.mjs';
 import {
   brokerCore, fairlead, freePort, generate, rounds, seconds, started, stop, work,
 } from './harness.mjs';
+import { startPlain } from './peers/mosquitto.mjs';
 
 const flows = (count, qos, ...more) =>
   ['--flows', String(count), '--qos', String(qos), '--persistent', ...more];
@@ -33,29 +33,8 @@ function freshDirectory(name) {
   return directory;
 }
 
-async function startMosquitto(variant, directory) {
-  const port = await freePort();
-  const unused = await freePort();  // 2.0.11 refuses to start with WebSocket listeners alone
-  const config = path.join(directory, 'mosquitto.conf');
-  writeFileSync(config, `
-persistence true
-persistence_location ${directory}/data/
-${variant.mosquitto.join('\n')}
-log_type none
-max_queued_messages 0
-max_inflight_messages 1000
-set_tcp_nodelay true
-allow_anonymous true
-user ${os.userInfo().username}
-listener ${unused} 127.0.0.1
-listener ${port} 127.0.0.1
-protocol websockets
-`);
-  const child = spawn('taskset', ['-c', brokerCore, 'mosquitto', '-c', config],
-    { stdio: ['ignore', 'ignore', 'pipe'] });
-  await started(child, [port], 'mosquitto');
-  return { child, port };
-}
+const startMosquitto = (variant, directory) => startPlain(directory,
+  ['persistence true', `persistence_location ${directory}/data/`, ...variant.mosquitto]);
 
 function spawnFairlead(directory, port) {
   return spawn('taskset', ['-c', brokerCore, fairlead, '--data-dir', path.join(directory, 'data'),

@@ -2,13 +2,13 @@
 // what a message costs meanwhile.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import os from 'node:os';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import readline from 'node:readline';
 import {
   brokerCore, fairlead, freePort, generate, loadCore, median, started, stop, work,
 } from '../harness.mjs';
+import { startPlain } from '../peers/mosquitto.mjs';
 
 const filler = path.join(path.dirname(fairlead), 'fairlead-growth');
 
@@ -16,42 +16,25 @@ const filler = path.join(path.dirname(fairlead), 'fairlead-growth');
 export const quick = Boolean(process.env.QUICK);
 export const rounds = Number(process.env.ROUNDS ?? (quick ? 1 : 3));
 
-let brokerNumber = 0;
+const newDirectory = () => mkdtempSync(path.join(work, 'growth-'));
 
-// { name, child, ports: [port], end() }. `cores` as taskset has them.
+// { child, port, end() }. `cores` as taskset has them.
 export async function startFairlead({ shards = 1, cores = brokerCore, config = '', data } = {}) {
   const port = await freePort();
-  const name = path.join(work, `growth-${++brokerNumber}`);
-  mkdirSync(name);
-  const file = path.join(name, 'fairlead.toml');
+  const directory = newDirectory();
+  const file = path.join(directory, 'fairlead.toml');
   writeFileSync(file, `[log]\nlevel = "warning"\n${config}`);
-  const child = spawn('taskset', ['-c', cores, fairlead, '--data-dir',
-    data ?? path.join(name, 'data'), 'serve', '--listen', `127.0.0.1:${port}`, '--admin', 'off',
-    '--shards', String(shards), '--allow-anonymous', '--config', file],
+  const child = spawn('taskset', ['-c', cores, fairlead,
+    '--data-dir', data ?? path.join(directory, 'data'), 'serve',
+    '--listen', `127.0.0.1:${port}`, '--admin', 'off', '--shards', String(shards),
+    '--allow-anonymous', '--config', file],
     { stdio: ['ignore', 'ignore', 'pipe'] });
   await started(child, [port], 'fairlead');
   return { child, port, end: () => stop(child) };
 }
 
 export async function startMosquitto() {
-  const port = await freePort();
-  const unused = await freePort();  // 2.0.11 refuses to start with WebSocket listeners alone
-  const file = path.join(work, `growth-${++brokerNumber}.conf`);
-  writeFileSync(file, `
-persistence false
-log_type none
-max_queued_messages 100000
-max_inflight_messages 1000
-set_tcp_nodelay true
-allow_anonymous true
-user ${os.userInfo().username}
-listener ${unused} 127.0.0.1
-listener ${port} 127.0.0.1
-protocol websockets
-`);
-  const child = spawn('taskset', ['-c', brokerCore, 'mosquitto', '-c', file],
-    { stdio: ['ignore', 'ignore', 'pipe'] });
-  await started(child, [port], 'mosquitto');
+  const { child, port } = await startPlain(newDirectory());
   return { child, port, end: () => stop(child) };
 }
 

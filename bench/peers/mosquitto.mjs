@@ -1,4 +1,4 @@
-// Debian's mosquitto: MQTT over everything, with the libwebsockets of Debian.
+// Debian's mosquitto, with the libwebsockets of Debian: MQTT over everything, or over ws alone.
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -13,18 +13,44 @@ function prepare() {
   execFileSync('mosquitto_passwd', ['-U', passwords]);
 }
 
-async function start(directory) {
-  const ports = { tcp: await freePort(), ws: await freePort(), wss: await freePort(),
-    secured: await freePort() };
-  const config = path.join(directory, 'mosquitto.conf');
-  writeFileSync(config, `
-per_listener_settings true
-persistence false
+// What all of them are told.
+const common = `
 log_type none
-max_queued_messages 100000
 max_inflight_messages 1000
 set_tcp_nodelay true
 user ${os.userInfo().username}
+`;
+
+async function run(directory, ports, lines) {
+  const config = path.join(directory, 'mosquitto.conf');
+  writeFileSync(config, `${common}${lines.trim()}\n`);
+  const child = spawnBroker('mosquitto', ['-c', config]);
+  await started(child, ports, 'mosquitto');
+  return child;
+}
+
+// { child, port }: ws, anonymous; `persistence` is lines of its configuration.
+export async function startPlain(directory, persistence = ['persistence false']) {
+  const port = await freePort();
+  const unused = await freePort();  // 2.0.11 refuses to start with WebSocket listeners alone
+  const child = await run(directory, [port], `
+${persistence.join('\n')}
+max_queued_messages 0
+allow_anonymous true
+listener ${unused} 127.0.0.1
+listener ${port} 127.0.0.1
+protocol websockets
+`);
+  return { child, port };
+}
+
+async function start(directory) {
+  const ports = { tcp: await freePort(), ws: await freePort(), wss: await freePort(),
+    secured: await freePort() };
+  const child = await run(directory, Object.values(ports), `
+per_listener_settings true
+persistence false
+max_queued_messages 100000
 listener ${ports.tcp} 127.0.0.1
 allow_anonymous true
 listener ${ports.ws} 127.0.0.1
@@ -41,8 +67,6 @@ protocol websockets
 allow_anonymous false
 password_file ${passwords}
 `);
-  const child = spawnBroker('mosquitto', ['-c', config]);
-  await started(child, Object.values(ports), 'mosquitto');
   return { child, ports };
 }
 
