@@ -58,7 +58,7 @@ class PacketStates : public HostileTest {
 FL_EVERY_VERSION(PacketStates);
 
 TEST_P(PacketStates, NothingButConnectIsTakenBeforeConnect) {
-  const uint64_t sessions = server().engine().counters().sessions_now;
+  const uint64_t accepted = server().engine().counters().connects_accepted;
   for (const std::string& packet : every_packet()) {
     // Without WebSocket PUBREC, whose first byte is a P, is refused in the words of HTTP: see
     // OnePortHttp.PubrecIsRefusedAtOnce.
@@ -68,7 +68,7 @@ TEST_P(PacketStates, NothingButConnectIsTakenBeforeConnect) {
     peer.send_bytes(packet + raw::connect(version(), raw::kClean, text(unique("c"))));
     peer.expect_closed();
   }
-  EXPECT_EQ(server().engine().counters().sessions_now, sessions);
+  EXPECT_EQ(server().engine().counters().connects_accepted, accepted);
 }
 
 TEST_P(PacketStates, SecondConnectEndsTheConnection) {

@@ -61,6 +61,8 @@ export class Browser {
       (message) => message.type() === 'error' && page.complaints.push(message.text()),
     );
     await page.goto(url);
+    // It asks the server where it listens; a form without that is not sent.
+    await page.waitForFunction(() => document.getElementById('url').value);
     return page;
   }
 
