@@ -104,8 +104,7 @@ export function report(data) {
       ...table(['', 'times one shard', 'messages per second, one shard', 'two shards',
         'ns of the broker per message, one shard', 'two shards', 'broker, two shards',
         'generators'], scenarios.map(({ key, title }) => [title,
-        `**${gain(key)}** (${ratio(Math.min(...gains(data[key])))}–`
-          + `${ratio(Math.max(...gains(data[key])))})`,
+        spread(gains(data[key]), ratio).replace(/\S+/, '**$&**'),
         count(middle(key, 'one', 'per_second')), count(middle(key, 'two', 'per_second')),
         count(middle(key, 'one', 'ns')), count(middle(key, 'two', 'ns')),
         percent(middle(key, 'two', 'busy')), percent(middle(key, 'two', 'generators'))])), ''],
